@@ -84,6 +84,7 @@ impl World {
             profile: desired.attributes.into_iter().filter(|(_, v)| !v.is_null()).collect(),
             groups: desired.groups.keys().filter_map(|g| self.directory.find(g)).map(|g| g.id.clone()).collect(),
             apps: Default::default(),
+            app_names: Default::default(),
             user_type: String::new(),
             provider: String::new(),
             created_at: None,

@@ -112,7 +112,7 @@ impl Reconciler {
         )
         .await?;
         let directory = self.directory.beside(&self.lists.org, directory).await;
-        let Listed { accounts, groups, lacks_some } =
+        let Listed { accounts, read, lacks_some } =
             read_accounts(&self.lists.org.writers, &directory, &rulebook, &self.lists.org.mapped).await?;
         if lacks_some {
             self.lists.org.shared.store.distrust_lists(&self.lists.org.name).await?;
@@ -120,15 +120,15 @@ impl Reconciler {
         let now = self.lists.org.shared.clock.now();
         self.lists.org.shared.store.put_directory(&self.lists.org.name, &directory, now).await?;
         self.directory.replace(directory);
-        let read = OrgRead {
+        let found = OrgRead {
             org: self.lists.org.name.to_string(),
             accounts,
-            groups,
+            read,
             directory: self.directory.load(),
             started,
             now,
         };
-        let Compared { mut drifted, new, known, missing } = self.lists.org.shared.store.reconcile(read).await?;
+        let Compared { mut drifted, new, known, missing } = self.lists.org.shared.store.reconcile(found).await?;
         drifted.extend(self.lists.prove(known, &missing).await?);
         if new > 0 {
             self.lists.org.shared.store.correlate_org(&self.lists.org.name, now).await?;

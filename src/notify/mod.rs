@@ -184,6 +184,7 @@ impl Event {
             | Step::UpdateUser { .. }
             | Step::ReadProfile { .. }
             | Step::ChangeType { .. }
+            | Step::NameInApp { .. }
             | Step::SetManager { .. }
             | Step::ClearManager { .. }
             | Step::RevokeSessions { .. }

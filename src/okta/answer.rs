@@ -2,7 +2,7 @@
 
 use super::outcome::{Answered, Fixer, Outcome, Reply, classify};
 use super::values::mend;
-use super::wire::{ErrorBody, GroupObject, RoleObject, User};
+use super::wire::{AppUser, ErrorBody, GroupObject, RoleObject, User};
 use crate::domain::mapping::desired::Mapping;
 use crate::domain::plan::observe::FullProfile;
 use crate::domain::text::leads_to_one;
@@ -20,6 +20,9 @@ pub fn understand(step: &Step, reply: &Reply, mapping: &Mapping, mapped: &BTreeS
     let outcome = with_who_can_mend(classify(reply, step.is_write()), step, reply, mapping);
     if matches!((step, &outcome), (Step::UnassignApp { .. }, Outcome::AlreadySo)) {
         return (outcome, Answer::HeldByGroup);
+    }
+    if matches!((step, &outcome), (Step::AssignApp { .. }, Outcome::AlreadySo)) {
+        return (outcome, Answer::AssignedBefore);
     }
     let (Outcome::Applied, Reply::Answered(Answered { body, next, .. })) = (&outcome, reply) else {
         return (outcome, Answer::Done);
@@ -79,6 +82,11 @@ pub fn understand(step: &Step, reply: &Reply, mapping: &Mapping, mapped: &BTreeS
         Step::ListGroups { .. } | Step::ReadGroups { .. } => serde_json::from_slice::<Vec<GroupObject>>(body)
             .map(|groups| Answer::Groups { groups: groups.into_iter().map(Group::from).collect(), next: next.clone() }),
         Step::CreateGroup { .. } => serde_json::from_slice::<GroupObject>(body).map(|g| Answer::Group(Group::from(g))),
+        // The assignment was made, whatever is shown of it.
+        Step::AssignApp { .. } | Step::NameInApp { .. } => {
+            let shown = serde_json::from_slice::<AppUser>(body).ok();
+            Ok(Answer::Assigned { user_name: shown.and_then(|shown| shown.user_name().map(str::to_owned)) })
+        }
         _ => Ok(Answer::Done),
     };
     match read {

@@ -105,6 +105,10 @@ impl Request {
                 }
                 Self::with_json("POST", format!("/api/v1/apps/{app}/users"), &body)
             }
+            Step::NameInApp { id, app, user_name, .. } => {
+                let body = json!({ "credentials": { "userName": user_name } });
+                Self::with_json("POST", format!("/api/v1/apps/{app}/users/{id}"), &body)
+            }
             Step::UnassignApp { id, app, .. } => Self::bare("DELETE", format!("/api/v1/apps/{app}/users/{id}")),
             Step::AddGroup { id, group, .. } => Self::bare("PUT", format!("/api/v1/groups/{group}/users/{id}")),
         }

@@ -117,6 +117,7 @@ impl User {
                 .collect(),
             groups: BTreeSet::new(),
             apps: BTreeMap::new(),
+            app_names: BTreeMap::new(),
             user_type: self.user_type.id,
             provider: provider.filter(|kind| *kind != "OKTA").unwrap_or_default().to_owned(),
             created_at: self
@@ -179,6 +180,15 @@ pub struct AppUser {
     pub id: String,
     #[serde(default)]
     pub scope: String,
+    #[serde(default)]
+    credentials: Value,
+}
+
+impl AppUser {
+    /// What they are called in the app, where Okta says it.
+    pub fn user_name(&self) -> Option<&str> {
+        self.credentials["userName"].as_str()
+    }
 }
 
 /// Everybody with an admin role: a page.

@@ -545,6 +545,7 @@ fn rule_of(step: &Step, rules: &BTreeMap<String, String>) -> String {
         | Step::AddGroup { name, .. }
         | Step::RemoveGroup { name, .. }
         | Step::AssignApp { name, .. }
+        | Step::NameInApp { name, .. }
         | Step::UnassignApp { name, .. } => rules.get(name).cloned().unwrap_or_default(),
         Step::CreateUser { .. } => {
             let all: BTreeSet<&str> = rules.values().map(String::as_str).collect();

@@ -216,6 +216,12 @@ pub fn difference(expected: Option<&Expected>, users: &[&User], okta: &Okta) -> 
             return Some(format!("is linked to {manager:?}, expected {:?}", expected.manager));
         }
     }
+    // Whatever gives an app to somebody alone calls them by their address.
+    let email = expected.profile.get("email").and_then(Value::as_str).filter(|_| expected.is_live());
+    let named = okta.names_in_apps(&user.id).into_iter().find(|(_, name)| email.is_some_and(|email| email != *name));
+    if let Some((app, name)) = named {
+        return Some(format!("is called {name:?} in the app {app:?}, expected {email:?}"));
+    }
     let groups = okta.groups_of(&user.id);
     (groups != expected.groups).then(|| format!("is in {groups:?}, expected {:?}", expected.groups))
 }
@@ -303,6 +309,10 @@ fn explains(version: Option<&Expected>, exchange: &Exchange, names: &HashMap<Str
         }
         ("POST", ["users", _, "lifecycle", "deactivate"], Some(expected))
         | ("DELETE", ["users", _, "sessions"], Some(expected)) => !expected.is_live(),
+        ("POST", ["apps", _, "users", ..], Some(expected)) => {
+            let named = exchange.body["credentials"]["userName"].as_str();
+            named.is_none_or(|name| expected.profile.get("email").is_some_and(|email| email == name))
+        }
         (_, _, Some(_)) => true,
         (_, _, None) => false,
     }

@@ -1,6 +1,7 @@
 //! What somebody else has changed in Okta, as it is noted.
 
 use super::engine::Tx;
+use super::rows::account::Owner;
 use super::rows::{account, target};
 use super::{StoreError, append, dirty};
 use crate::audit::{Event, Record, details};
@@ -27,6 +28,12 @@ pub struct Drifted {
     pub actor: Option<String>,
     /// Okta has the account no more: what is known of it goes when this is noted.
     pub deleted: bool,
+}
+
+/// Somebody who was as planned is planned anew, because a read shows what nobody has compared yet; whoever is dirty is so anyhow.
+pub(super) fn look_at(c: &Tx, org: &str, owner: Option<&Owner>, now: Moment) -> Result<(), StoreError> {
+    let Some(owner) = owner.filter(|owner| owner.is_done) else { return Ok(()) };
+    dirty::mark_dirty(c, owner.target, org, Priority::Describe, ANY_BUCKET, Cause::OrgRead, now).map(drop)
 }
 
 /// Writes drift into the audit. Whoever has left is always looked at: nobody leaves it to others whether a leaver has access.

@@ -16,7 +16,7 @@ use crate::domain::account::directory::Directory;
 use crate::domain::account::list::{LAG, is_too_fresh};
 use crate::domain::account::user::Account;
 use crate::domain::guard::decider::Decider;
-use crate::domain::plan::drift::{drift, merge};
+use crate::domain::plan::drift::{drift, merge, shows_new_name};
 use crate::domain::plan::priority::Priority;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::employee::FieldChange;
@@ -54,7 +54,7 @@ struct List<'a> {
     rules: &'a Rulebook,
     matched: &'a [String],
     org: &'a str,
-    groups: &'a BTreeSet<String>,
+    read: &'a BTreeSet<String>,
     started: Moment,
     /// How what differs from what was known is followed up; nothing where it is not.
     compared: Option<Comparing<'a>>,
@@ -71,15 +71,15 @@ struct Comparing<'a> {
 }
 
 impl Store {
-    /// Writes down what the lists of an org have shown that were begun at `started`, with the memberships of `groups`.
+    /// Writes down what the lists of an org have shown that were begun at `started`, with the people of the groups and apps in `read`.
     pub async fn prime(
         &self,
         org: &str,
         accounts: Vec<Account>,
-        groups: BTreeSet<String>,
+        read: BTreeSet<String>,
         started: Moment,
     ) -> Result<Primed, StoreError> {
-        self.prime_and_compare(org, accounts, groups, started, None).await
+        self.prime_and_compare(org, accounts, read, started, None).await
     }
 
     /// The same, and follows up what differs from what was known: the store may be a copy of before, and whoever looks after the
@@ -88,15 +88,15 @@ impl Store {
         &self,
         org: &str,
         accounts: Vec<Account>,
-        groups: BTreeSet<String>,
+        read: BTreeSet<String>,
         started: Moment,
         compared: Option<(Arc<Directory>, bool)>,
     ) -> Result<Primed, StoreError> {
         let listed: BTreeSet<String> = accounts.iter().map(|account| account.id.clone()).collect();
-        let (groups, mut rest, mut new) = (Arc::new(groups), accounts, 0);
+        let (read, mut rest, mut new) = (Arc::new(read), accounts, 0);
         while !rest.is_empty() {
             let batch: Vec<Account> = rest.drain(..BATCH.min(rest.len())).collect();
-            let (rules, matched, org, groups) = (self.rules(), self.matched(), org.to_owned(), groups.clone());
+            let (rules, matched, org, read) = (self.rules(), self.matched(), org.to_owned(), read.clone());
             let compared = compared.clone();
             new += self
                 .run(move |c| {
@@ -105,7 +105,7 @@ impl Store {
                     let compared = compared.as_ref();
                     let compared =
                         compared.map(|(directory, correct)| Comparing { directory, correct: *correct, began });
-                    let list = List { rules: &rules, matched: &matched, org: &org, groups: &groups, started, compared };
+                    let list = List { rules: &rules, matched: &matched, org: &org, read: &read, started, compared };
                     for account in batch {
                         new += usize::from(list.take(c, account)?);
                     }
@@ -164,9 +164,9 @@ pub(super) fn believe(
     account: Account,
     now: Moment,
 ) -> Result<(), StoreError> {
-    let groups = &BTreeSet::new();
+    let read = &BTreeSet::new();
     let compared = None;
-    List { rules, matched, org, groups, started: now + LAG, compared }.take(c, account.found_alone()).map(drop)
+    List { rules, matched, org, read, started: now + LAG, compared }.take(c, account.found_alone()).map(drop)
 }
 
 impl List<'_> {
@@ -185,7 +185,7 @@ impl List<'_> {
         }
         // Whoever is dirty is planned anew whatever differs.
         let compared = self.compared.zip(owner.as_ref().filter(|owner| owner.is_done));
-        let changes = compared.map(|(by, _)| drift(&known, &found, by.directory, self.groups)).unwrap_or_default();
+        let changes = compared.map(|(by, _)| drift(&known, &found, by.directory, self.read)).unwrap_or_default();
         if is_too_fresh(observed, self.started) {
             // What this run has seen itself is newer than the list. What one before it has seen may be, or the store is a copy of
             // before: the account says which.
@@ -201,7 +201,8 @@ impl List<'_> {
             }
             _ => None,
         };
-        found = merge(&known, &found, self.groups, &self.rules.mapping, desired.as_ref());
+        let is_named = shows_new_name(&known, &found);
+        found = merge(&known, &found, self.read, &self.rules.mapping, desired.as_ref());
         if found.is_awake() {
             found.is_let_in_after(&known);
             found.marks.exit = None; // what was proved of an end does not hold any more
@@ -211,6 +212,7 @@ impl List<'_> {
             Some(owner) if is_in_use_by_leaver(&owner, &found) => {
                 self.end_again(c, &owner, &known, &found, observed)?
             }
+            owner if changes.is_empty() && is_named => drifted::look_at(c, self.org, owner.as_ref(), self.started)?,
             Some(owner) if !changes.is_empty() => self.follow(c, &owner, &found, changes, observed)?,
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! What a later read of a whole org shows: drift is noticed, what is known follows, and nobody who is being worked on is
 //! disturbed.
 
-use super::drifted::{Drifted, note};
+use super::drifted::{self, Drifted, note};
 use super::engine::Tx;
 use super::rows::{account, org};
 use super::{Store, StoreError, accounts, cases, coverage, prime};
@@ -9,7 +9,7 @@ use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
 use crate::domain::account::list::{LAG, is_too_fresh};
 use crate::domain::account::user::Account;
-use crate::domain::plan::drift::{drift, merge};
+use crate::domain::plan::drift::{drift, merge, shows_new_name};
 use crate::domain::plan::rulebook::Rulebook;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,8 +23,8 @@ pub struct OrgRead {
     pub org: String,
     /// Every account that Okta's lists have shown.
     pub accounts: Vec<Account>,
-    /// Groups whose members were read.
-    pub groups: BTreeSet<String>,
+    /// Groups and apps whose people were read.
+    pub read: BTreeSet<String>,
     /// Groups, apps and administrators of the org, as they are known now.
     pub directory: Arc<Directory>,
     /// When it began.
@@ -48,21 +48,21 @@ pub struct Compared {
 
 impl Store {
     /// Compares what is known with what was read. What a list lacks is unknown, and stays as it was.
-    pub async fn reconcile(&self, read: OrgRead) -> Result<Compared, StoreError> {
+    pub async fn reconcile(&self, found: OrgRead) -> Result<Compared, StoreError> {
         let (mut drifted, mut new) = (Vec::new(), 0);
-        let listed: BTreeSet<String> = read.accounts.iter().map(|account| account.id.clone()).collect();
-        let OrgRead { org, accounts, groups, directory, started, now } = read;
-        let groups = Arc::new(groups);
+        let listed: BTreeSet<String> = found.accounts.iter().map(|account| account.id.clone()).collect();
+        let OrgRead { org, accounts, read, directory, started, now } = found;
+        let read = Arc::new(read);
         let mut rest = accounts;
         while !rest.is_empty() {
             let batch: Vec<Account> = rest.drain(..BATCH.min(rest.len())).collect();
             let (rules, matched, org) = (self.rules.clone(), self.matched(), org.clone());
-            let (groups, directory) = (groups.clone(), directory.clone());
+            let (read, directory) = (read.clone(), directory.clone());
             let (found, unknown) = self
                 .run(move |c| {
                     let rules = rules.load();
                     let comparison =
-                        Comparison { rules: &rules, directory: &directory, groups: &groups, org: &org, started, now };
+                        Comparison { rules: &rules, directory: &directory, read: &read, org: &org, started, now };
                     let (mut found, mut unknown) = (Vec::new(), 0);
                     for account in &batch {
                         match comparison.compare(c, account, &matched)? {
@@ -119,7 +119,7 @@ enum Beside {
 struct Comparison<'a> {
     rules: &'a Rulebook,
     directory: &'a Directory,
-    groups: &'a BTreeSet<String>,
+    read: &'a BTreeSet<String>,
     org: &'a str,
     started: Moment,
     now: Moment,
@@ -137,7 +137,12 @@ impl Comparison<'_> {
         if owner.as_ref().is_some_and(|owner| owner.is_busy) || is_too_fresh(observed, self.started) {
             return Ok(Beside::Same);
         }
-        let changes = drift(&known, found, self.directory, self.groups);
+        let changes = drift(&known, found, self.directory, self.read);
+        if changes.is_empty() && shows_new_name(&known, found) {
+            let merged = merge(&known, found, self.read, &self.rules.mapping, None);
+            accounts::put(c, self.org, &merged, matched, self.started - LAG)?;
+            return drifted::look_at(c, self.org, owner.as_ref(), self.now).map(|()| Beside::Same);
+        }
         if changes.is_empty() {
             account::observed(c, self.org, &found.id, observed.max(self.started - LAG))?;
             return Ok(Beside::Same);
@@ -145,7 +150,7 @@ impl Comparison<'_> {
         let target = owner.map(|owner| owner.target);
         let case = target.map(|target| cases::whole(c, self.rules, target, self.now)).transpose()?.flatten();
         let desired = case.and_then(|case| self.rules.desired(&case, self.now).ok());
-        let merged = merge(&known, found, self.groups, &self.rules.mapping, desired.as_ref());
+        let merged = merge(&known, found, self.read, &self.rules.mapping, desired.as_ref());
         accounts::put(c, self.org, &merged, matched, self.started - LAG)?;
         let login = merged.login;
         Ok(Beside::Drifted(Drifted {

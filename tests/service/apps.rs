@@ -1,7 +1,9 @@
 //! Apps that a rule assigns to people directly.
 
-use crate::common::rig::{Rig, Setup, on_a_system};
+use crate::common::rig::{Rig, Setup, decider, on_a_system};
 use namely_okta_sync::sandbox::population::{DEPARTMENTS, Person, Status};
+use namely_okta_sync::store::{OperatorRequest, is_done, request};
+use std::time::Duration;
 
 /// Everybody in the first department has Payroll, under their own address.
 fn with_payroll(text: String) -> String {
@@ -19,6 +21,10 @@ fn in_department(people: &[Person], department: usize) -> Vec<usize> {
 async fn world() -> (Rig, usize) {
     let mut setup = Setup::of(40);
     setup.rewrite = with_payroll;
+    settled(setup).await
+}
+
+async fn settled(setup: Setup) -> (Rig, usize) {
     let mut rig = Rig::new(setup);
     rig.world.okta.core().seed_app("Payroll", &[], rig.world.clock.now());
     rig.run().await;
@@ -120,5 +126,67 @@ fn an_app_that_does_not_exist_quarantines_those_who_need_it_and_says_its_name() 
         rig.until("they are quarantined", async |rig| !rig.quarantined().await.is_empty()).await;
         let quarantined = rig.quarantined().await;
         assert!(quarantined[0].1.contains("there is no app \"Payrol\" in Okta"), "{quarantined:?}");
+    });
+}
+
+async fn is_called(rig: &Rig, person: usize, wanted: &str) {
+    let anchor = rig.setup.people[person].id.clone();
+    rig.until_okta(&format!("they are called {wanted} in the app"), |okta| {
+        let user = okta.user_by_anchor(&anchor).expect("an account");
+        okta.names_in_apps(&user.id).get("Payroll").is_some_and(|name| *name == wanted)
+    })
+    .await;
+}
+
+#[test]
+fn a_name_in_an_app_follows_the_address_with_one_call_and_without_a_read() {
+    on_a_system(async {
+        let (rig, person) = world().await;
+        let (before, reads) = (app_calls(&rig).len(), reads_of_apps(&rig));
+        rig.edit(person, |p| p.email = "married.name@example.com".into());
+        is_called(&rig, person, "married.name@example.com").await;
+        rig.quiet().await;
+        let calls = app_calls(&rig);
+        assert_eq!(calls.len(), before + 1, "{calls:?}");
+        assert_eq!(reads_of_apps(&rig), reads);
+        rig.edit(person, |p| p.title = (p.title + 1) % 4);
+        rig.quiet().await;
+        assert_eq!(app_calls(&rig).len(), before + 1, "what is so already is not written again");
+    });
+}
+
+fn reads_of_apps(rig: &Rig) -> usize {
+    let okta = rig.world.okta.core();
+    let is_read = |path: &str| path.contains("/apps");
+    okta.history().exchanges().iter().filter(|call| call.method == "GET" && is_read(&call.path)).count()
+}
+
+#[test]
+fn a_name_that_an_administrator_has_set_in_an_app_is_told_as_drift_and_corrected_where_drift_is() {
+    on_a_system(async {
+        let mut setup = Setup::of(40);
+        setup.rewrite = |text| with_payroll(text) + "\n[reconcile]\ndrift = \"correct\"\n";
+        let (rig, person) = settled(setup).await;
+        let address = rig.setup.people[person].email.clone();
+        {
+            let mut okta = rig.world.okta.core();
+            let id = okta.user_by_anchor(&rig.setup.people[person].id).expect("an account").id.clone();
+            okta.rename_in_app("Payroll", &id, "the.boss@example.com");
+        }
+        // What was written a moment ago is not compared with lists that lag.
+        rig.until_later("the lag of lists", Duration::from_secs(61)).await;
+        let now = rig.world.clock.now();
+        let asked = rig.store().run(move |c| request(c, "sandbox", &OperatorRequest::Reconcile, &decider("Ann"), now));
+        let id = asked.await.expect("asks");
+        rig.until("the org was read", async |rig| {
+            rig.store().run(move |c| is_done(c, id)).await.expect("reads").is_some()
+        })
+        .await;
+        is_called(&rig, person, &address).await;
+        rig.quiet().await;
+        let drifted = rig.pairs("SELECT kind, row FROM audit WHERE kind = 'drifted'").await;
+        assert_eq!(drifted.len(), 1, "{drifted:?}");
+        let words = &drifted[0].1;
+        assert!(words.contains("name in app") && words.contains("the.boss@example.com"), "{words}");
     });
 }

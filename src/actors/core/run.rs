@@ -476,6 +476,7 @@ impl Run {
         match step {
             Step::RemoveGroup { name, .. } => self.not_in_group(step, name, context),
             Step::UnassignApp { app, name, .. } => self.without_app(step, app, name, context),
+            Step::NameInApp { app, .. } => self.not_in_app(app, context),
             Step::SetManager { .. } => Concluded {
                 refresh_directory: true,
                 ..self.end(Release::Retry {
@@ -527,6 +528,17 @@ impl Run {
         let why = format!("Okta says that the person does not have the app {name:?}; it is asked once more");
         let again = self.end(Release::Retry { at: context.now + context.backoff.max(A_MOMENT), why });
         Concluded { account: self.held(), ..again }
+    }
+
+    /// 404 to a name in an app: somebody has taken the app from the person, or the account is gone, which giving it again shows.
+    fn not_in_app(&mut self, app: &str, context: &Context) -> Concluded {
+        self.steps.clear();
+        if let Some(account) = &mut self.claim.case.account {
+            account.apps.remove(app);
+            account.app_names.remove(app);
+            account.marks.unsure.app_names.remove(app);
+        }
+        self.concluded(self.held(), context)
     }
 
     /// Okta's state is not what the plan took it for.

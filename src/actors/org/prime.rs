@@ -128,10 +128,10 @@ pub async fn read_links(
 
 /// What the lists of an org show.
 pub struct Listed {
-    /// Every account that can be read, with its memberships of `groups`.
+    /// Every account that can be read, with its memberships and apps of `read`.
     pub accounts: Vec<Account>,
-    /// The managed groups, and those that protect.
-    pub groups: BTreeSet<String>,
+    /// The managed groups and apps, and the groups that protect.
+    pub read: BTreeSet<String>,
     /// Whether some user could not be read: then that somebody is not on the lists proves nothing.
     pub lacks_some: bool,
 }
@@ -150,7 +150,7 @@ impl Users {
     }
 }
 
-/// Reads every account, with its memberships of managed groups and of those that protect; and which groups these are.
+/// Reads every account, with its managed apps, its memberships of managed groups and of those that protect; and which these are.
 pub async fn read_accounts(
     writers: &Writers,
     directory: &Directory,
@@ -188,16 +188,21 @@ pub async fn read_accounts(
             }
         }
     }
-    for (app, _) in directory.apps().filter(|(id, label)| mapping.manages_app(id, label)) {
+    let managed = directory.apps().filter(|(id, label)| mapping.manages_app(id, label));
+    let apps: Vec<String> = managed.map(|(id, _)| id.to_owned()).collect();
+    for app in &apps {
         let users: Vec<AppUser> = list(writers, &format!("/api/v1/apps/{app}/users?limit=500"), read).await?;
         for user in users {
             let scope = if user.scope == "USER" { Scope::User } else { Scope::Group };
             if let Some(account) = accounts.get_mut(&user.id) {
-                account.apps.insert(app.to_owned(), scope);
+                account.apps.insert(app.clone(), scope);
+                let name = user.user_name().filter(|_| scope == Scope::User);
+                account.app_names.extend(name.map(|name| (app.clone(), name.to_owned())));
             }
         }
     }
-    Ok(Listed { accounts: accounts.into_values().collect(), groups: groups.into_iter().collect(), lacks_some })
+    let read = groups.into_iter().chain(apps).collect();
+    Ok(Listed { accounts: accounts.into_values().collect(), read, lacks_some })
 }
 
 /// Users that a list lacks and a second walk in another order shows. Okta has no count of users, and a list that ends early looks

@@ -183,12 +183,11 @@ impl Beginning {
         let found = read_administrators(writers, mapping, &nothing, &known, Priority::Inspect).await;
         let directory = nothing.with_administrators(found);
         let started = clock.now();
-        let Listed { accounts, groups, lacks_some } =
-            read_accounts(writers, &directory, &self.rulebook, mapped).await?;
+        let Listed { accounts, read, lacks_some } = read_accounts(writers, &directory, &self.rulebook, mapped).await?;
         if lacks_some {
             store.distrust_lists(name).await.map_err(error)?;
         }
-        store.prime(name, accounts, groups, started).await.map_err(error)?;
+        store.prime(name, accounts, read, started).await.map_err(error)?;
         store.correlate_org(name, clock.now()).await.map_err(error)?;
         if !self.ask_to_adopt {
             store.accept_unasked(name, &rules.tenants, NOBODY_ASKED, clock.now()).await.map_err(error)?;
@@ -206,7 +205,7 @@ impl Beginning {
         say_who_is_unknown(&self.org.shared.readiness, &self.org.name, &directory);
         self.compare_schema().await;
         let started = self.org.shared.clock.now();
-        let Listed { accounts, groups, lacks_some } =
+        let Listed { accounts, read, lacks_some } =
             read_accounts(&self.org.writers, &directory, &self.rulebook, &self.org.mapped).await?;
         let error = |e: StoreError| e.to_string();
         if lacks_some {
@@ -220,7 +219,7 @@ impl Beginning {
             .org
             .shared
             .store
-            .prime_and_compare(&self.org.name, accounts, groups, started, compared)
+            .prime_and_compare(&self.org.name, accounts, read, started, compared)
             .await
             .map_err(error)?;
         self.org.shared.store.correlate_org(&self.org.name, self.org.shared.clock.now()).await.map_err(error)?;

@@ -188,6 +188,9 @@ pub struct Unsure {
     /// Apps that they may have been given directly, by id.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub apps: BTreeSet<String>,
+    /// Apps in which they may be called otherwise, by id.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub app_names: BTreeSet<String>,
     /// Whom the manager link leads to.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub manager: bool,
@@ -300,6 +303,9 @@ pub struct Account {
     /// Apps that a rule of the configuration names and the person has, by id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub apps: BTreeMap<String, Scope>,
+    /// What they are called in the apps that they were assigned alone, by id, as far as it was read or written.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub app_names: BTreeMap<String, String>,
     /// Id of the user type; empty if it was not told.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub user_type: String,
@@ -414,6 +420,7 @@ pub(crate) mod tests {
             profile: BTreeMap::new(),
             groups: BTreeSet::new(),
             apps: BTreeMap::new(),
+            app_names: BTreeMap::new(),
             user_type: String::new(),
             provider: String::new(),
             created_at: None,

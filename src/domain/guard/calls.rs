@@ -98,6 +98,7 @@ fn granted(step: &Step, account: Option<&Account>, directory: &Directory) -> Ans
                 profile: profile.clone(),
                 groups: Default::default(),
                 apps: Default::default(),
+                app_names: Default::default(),
                 user_type: user_type.clone().unwrap_or_default(),
                 provider: String::new(),
                 created_at: None,

@@ -227,6 +227,10 @@ pub fn describe(step: &Step) -> Option<String> {
         Step::RemoveGroup { name, .. } => format!("out of group {name:?}"),
         Step::AddGroup { name, .. } => format!("into group {name:?}"),
         Step::AssignApp { name, .. } => format!("app {name:?} given"),
+        Step::NameInApp { name, before, user_name, .. } => {
+            let before = before.as_ref().map_or_else(|| "unknown".to_owned(), |before| format!("{before:?}"));
+            format!("name in app {name:?}: {before} → {user_name:?}")
+        }
         Step::UnassignApp { name, .. } => format!("app {name:?} taken"),
     })
 }

@@ -117,7 +117,8 @@ impl<'a> Side<'a> {
             Step::RemoveGroup { name, .. } => drop(reached.groups.take(name)),
             Step::AssignApp { name, .. } => drop(reached.apps.replace(name.clone())),
             Step::UnassignApp { name, .. } => drop(reached.apps.take(name)),
-            Step::CreateGroup { .. }
+            Step::NameInApp { .. }
+            | Step::CreateGroup { .. }
             | Step::FreeLogin { .. }
             | Step::Activate { .. }
             | Step::Suspend { .. }

@@ -60,7 +60,9 @@ pub fn objects(change: ChangeKind, step: &Step) -> Vec<String> {
     match step {
         Step::AddGroup { group, .. } | Step::RemoveGroup { group, .. } => vec![format!("group {group}")],
         Step::CreateGroup { name } => vec![format!("group {name}")],
-        Step::AssignApp { app, .. } | Step::UnassignApp { app, .. } => vec![format!("app {app}")],
+        Step::AssignApp { app, .. } | Step::NameInApp { app, .. } | Step::UnassignApp { app, .. } => {
+            vec![format!("app {app}")]
+        }
         Step::UpdateUser { changes, .. } => changes.iter().map(|one| format!("attribute {}", one.field)).collect(),
         Step::FreeLogin { .. } => vec![format!("attribute {LOGIN}")],
         // The type is written together with the attributes that differ.

@@ -1,5 +1,7 @@
 //! Apps that are assigned to people directly, where no group does it (`okta-api.md §3.4`). Groups are cheaper: one call
 //! of a large counter instead of one of a small one.
+//!
+//! What somebody is called in an app follows its rule where the assignment is theirs alone; of a group's it is the app's own.
 
 use crate::domain::account::directory::Directory;
 use crate::domain::account::user::{Account, Scope};
@@ -10,7 +12,7 @@ use crate::domain::plan::resolve::Lacking;
 use crate::domain::plan::step::Step;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The steps that give and take direct assignments, and the apps that the org does not have. What a group grants is had already, and is not ours to take.
+/// The steps that give and take direct assignments and change the names in them, and the apps that the org does not have. What a group grants is had already, and is not ours to take.
 pub(in crate::domain) fn steps(
     account: &Account,
     desired: &Desired,
@@ -52,7 +54,21 @@ pub(in crate::domain) fn steps(
         name: (*label).to_owned(),
         user_name: why.user_name.clone(),
     });
-    (no_longer.chain(missing).collect(), lacking)
+    let named = wanted.iter().filter(|(id, _)| !lacks(id)).filter_map(|(app, (label, why))| {
+        let user_name = why.user_name.clone()?;
+        let before = account.app_names.get(*app);
+        let is_otherwise = before.is_some_and(|before| *before != user_name);
+        let is_own = account.apps.get(*app) == Some(&Scope::User);
+        // What was never read is unknown, and no reason for a call.
+        (is_own && (is_otherwise || account.marks.unsure.app_names.contains(*app))).then(|| Step::NameInApp {
+            id: account.id.clone(),
+            app: (*app).to_owned(),
+            name: (*label).to_owned(),
+            before: before.cloned(),
+            user_name,
+        })
+    });
+    (no_longer.chain(missing).chain(named).collect(), lacking)
 }
 
 /// Whether a rule decides who has an app. Of several apps with one label none is governed by a rule that names the label.
@@ -66,6 +82,8 @@ mod tests {
     use super::*;
     use crate::domain::account::user::tests::bare;
     use crate::domain::mapping::desired::tests::usual;
+    use crate::domain::plan::doubt::{Ending, doubt};
+    use crate::domain::plan::observe::{Answer, observe};
 
     #[test]
     fn of_several_apps_with_one_label_none_is_given_or_taken_until_one_is_named_by_its_id() {
@@ -87,5 +105,40 @@ mod tests {
             lacking.is_empty() && matches!(&planned[..], [Step::AssignApp { app, .. }] if app == "0oa1"),
             "{planned:?}"
         );
+    }
+
+    #[test]
+    fn a_name_in_an_app_that_is_the_persons_alone_follows_its_rule_and_what_was_never_read_is_left() {
+        let directory = Directory::default().with_apps([("0oa1".to_owned(), "Payroll".to_owned())]);
+        let rule = AppRule { label: "payroll".into(), app: "Payroll".into(), when: None, user_name: None };
+        let mapping = usual().with_apps(vec![rule]);
+        let why = WantedApp { rule: "payroll".into(), user_name: Some("ada@example.com".into()) };
+        let desired = Desired { apps: BTreeMap::from([("Payroll".to_owned(), why)]), ..Desired::default() };
+        let mut account = bare("00u1", "ada@example.com", None);
+        account.apps.insert("0oa1".into(), Scope::User);
+        let planned = |account: &Account| steps(account, &desired, &mapping, &directory).0;
+        assert_eq!(planned(&account), [], "nobody has read what they are called");
+        account.app_names.insert("0oa1".into(), "ada".into());
+        let named = planned(&account);
+        let follows = |step: &Step| matches!(step, Step::NameInApp { before: Some(before), .. } if before == "ada");
+        assert!(named.len() == 1 && follows(&named[0]), "{named:?}");
+        let now = observe(Some(&account), &named[0], &Answer::Assigned { user_name: None }).expect("an account");
+        assert_eq!(planned(&now), []);
+        doubt(&mut account, &named[0], Ending::Untold);
+        account.app_names.clear();
+        assert_eq!(planned(&account).len(), 1, "whose answer was lost is written again");
+        account.apps.insert("0oa1".into(), Scope::Group);
+        assert_eq!(planned(&account), [], "what a group gives is the app's own");
+        let assign = Step::AssignApp { id: "00u1".into(), app: "0oa1".into(), name: "Payroll".into(), user_name: None };
+        let before = observe(Some(&account), &assign, &Answer::AssignedBefore).expect("an account");
+        assert_eq!(planned(&before), [], "a rule without a name says nothing about it");
+        let assign = Step::AssignApp {
+            id: "00u1".into(),
+            app: "0oa1".into(),
+            name: "Payroll".into(),
+            user_name: Some("ada@example.com".into()),
+        };
+        let before = observe(Some(&account), &assign, &Answer::AssignedBefore).expect("an account");
+        assert_eq!(planned(&before).len(), 1, "who had it before may be called otherwise");
     }
 }

@@ -46,6 +46,9 @@ pub fn doubt(account: &mut Account, step: &Step, ending: Ending) {
         Step::AssignApp { app, .. } | Step::UnassignApp { app, .. } => {
             unsure.apps.insert(app.clone());
         }
+        Step::NameInApp { app, .. } => {
+            unsure.app_names.insert(app.clone());
+        }
         Step::SetManager { .. } | Step::ClearManager { .. } => unsure.manager = true,
         Step::Activate { .. } | Step::Unsuspend { .. } => unsure.let_in = true,
         Step::Suspend { .. } => account.marks.suspended_by_us = Some(true),
@@ -85,6 +88,7 @@ const fn undoes_late(step: &Step) -> bool {
         | Step::RemoveGroup { .. }
         | Step::AddGroup { .. }
         | Step::AssignApp { .. }
+        | Step::NameInApp { .. }
         | Step::UnassignApp { .. } => true,
         // A group too many, a session too few, and what is only read.
         Step::CreateGroup { .. }
@@ -221,6 +225,7 @@ mod tests {
                 let unsure = Unsure {
                     groups: named(0, 2),
                     apps: named(2, 4),
+                    app_names: BTreeSet::new(),
                     manager: lost.contains(&4),
                     let_in: false,
                     memberships: false,

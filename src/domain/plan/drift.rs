@@ -1,14 +1,14 @@
 //! What somebody else has changed in Okta: the difference between what was known of an account and what a later read shows.
 
 use crate::domain::account::directory::Directory;
-use crate::domain::account::user::{Account, AccountStatus, Left};
+use crate::domain::account::user::{Account, AccountStatus, Left, Scope};
 use crate::domain::mapping::desired::{Desired, Mapping};
 use crate::domain::mapping::rules::OnDrift;
 use crate::domain::record::employee::FieldChange;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What differs. `read` are the groups whose members were read; of others nothing is known.
+/// What differs. `read` are the groups and apps whose people were read; of others nothing is known.
 pub fn drift(known: &Account, found: &Account, directory: &Directory, read: &BTreeSet<String>) -> Vec<FieldChange> {
     let mut changes = Vec::new();
     let mut compare = |field: &str, before: Value, after: Value| {
@@ -29,12 +29,34 @@ pub fn drift(known: &Account, found: &Account, directory: &Directory, read: &BTr
         compare("user type", known.user_type.clone().into(), found.user_type.clone().into());
     }
     let called = |id: &str| directory.find(id).map_or_else(|| id.to_owned(), |group| group.name.clone());
-    for id in read {
+    let (apps, groups): (Vec<&String>, Vec<&String>) = read.iter().partition(|id| label(directory, id).is_some());
+    for id in groups {
         let field = format!("group {:?}", called(id));
         let word = |account: &Account| if account.groups.contains(id) { "member" } else { "no member" };
         compare(&field, word(known).into(), word(found).into());
     }
+    // Okta takes apps with a deactivation by itself, and gives and takes those of groups.
+    let by_group = |account: &Account, app: &String| account.apps.get(app) == Some(&Scope::Group);
+    let is_own = |app: &&String| found.is_live() && !by_group(known, app) && !by_group(found, app);
+    for app in apps.into_iter().filter(is_own) {
+        let app_label = label(directory, app).unwrap_or(app);
+        let word = |account: &Account| if account.apps.contains_key(app) { "assigned" } else { "not assigned" };
+        compare(&format!("app {app_label:?}"), word(known).into(), word(found).into());
+        if let (Some(before), Some(after)) = (known.app_names.get(app), found.app_names.get(app)) {
+            compare(&format!("name in app {app_label:?}"), before.as_str().into(), after.as_str().into());
+        }
+    }
     changes
+}
+
+/// The label of the app with this id.
+fn label<'a>(directory: &'a Directory, id: &str) -> Option<&'a str> {
+    directory.find_app(id).filter(|(found, _)| *found == id).map(|(_, label)| label)
+}
+
+/// Whether a read shows for the first time what the person is called in an app: what the rule says was not compared with it yet.
+pub fn shows_new_name(known: &Account, found: &Account) -> bool {
+    found.app_names.keys().any(|app| known.apps.contains_key(app) && !known.app_names.contains_key(app))
 }
 
 /// The statuses that mean the same for access.
@@ -55,6 +77,11 @@ pub fn merge(
     merged.is_read_after(known);
     // Their groups were read with this list, if any were.
     merged.marks.unsure.memberships &= read.is_empty();
+    for (app, scope) in known.apps.iter().filter(|(app, _)| found.is_live() && !read.contains(*app)) {
+        merged.apps.insert(app.clone(), *scope);
+        merged.app_names.extend(known.app_names.get_key_value(app).map(|(app, name)| (app.clone(), name.clone())));
+    }
+    merged.marks.unsure.app_names.retain(|app| !read.contains(app));
     merged.groups.extend(known.groups.iter().filter(|id| !read.contains(*id)).cloned());
     // Somebody who was deactivated and is in use again has an end that was proved no more.
     if merged.is_awake() && !known.is_awake() {

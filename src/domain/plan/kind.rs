@@ -19,7 +19,7 @@ pub enum ChangeKind {
     GrantAdmin,
     /// A match takes over an account that exists.
     Adopt,
-    /// The login or the primary email becomes another one.
+    /// The login, the primary email or the name in an app becomes another one.
     ChangeLogin,
     /// The second email or a phone becomes another one: where Okta sends what lets somebody in.
     ChangeContact,
@@ -114,6 +114,7 @@ impl ChangeKind {
             Step::RemoveGroup { .. } | Step::UnassignApp { .. } => ChangeKind::RemoveGroup,
             Step::Activate { .. } | Step::Unsuspend { .. } => ChangeKind::Activate,
             Step::CreateUser { .. } | Step::FreeLogin { .. } => ChangeKind::Create,
+            Step::NameInApp { .. } => ChangeKind::ChangeLogin,
             Step::CreateGroup { .. } | Step::AddGroup { .. } | Step::AssignApp { .. } => ChangeKind::AddGroup,
             Step::UpdateUser { changes, .. } if !changes.is_empty() && changes.iter().all(is_login) => {
                 ChangeKind::ChangeLogin

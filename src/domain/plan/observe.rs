@@ -34,6 +34,10 @@ pub enum Answer {
     Role { holds: bool },
     /// The group that was made.
     Group(Group),
+    /// The person has the app, under this name where Okta says it.
+    Assigned { user_name: Option<String> },
+    /// The person had the app before: under which name, Okta does not say.
+    AssignedBefore,
     /// The app cannot be taken from the person: a group grants it.
     HeldByGroup,
 }
@@ -44,6 +48,7 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
         Answer::User(user) | Answer::Profile(user, _) => Account {
             groups: account.map(|a| a.groups.clone()).unwrap_or_default(),
             apps: account.map(|a| a.apps.clone()).unwrap_or_default(),
+            app_names: account.map(|a| a.app_names.clone()).unwrap_or_default(),
             marks: account.map(|a| a.marks.clone()).unwrap_or_default(),
             ..user.clone()
         },
@@ -69,6 +74,7 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
             }
             now.status = AccountStatus::Deprovisioned;
             now.marks.taken_back = None; // access ends anew
+            now.app_names.clear();
             now.apps.clear(); // Okta takes them with the deactivation (okta-api.md §2.2)
             exit(&mut now, |proof| {
                 // Whatever was listed before it is listed once more: the proof is of what is left after it.
@@ -149,17 +155,21 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
             now.marks.given.insert(group.clone());
             now.marks.restore.remove(group);
         }
-        Step::AssignApp { app, .. } => {
+        Step::AssignApp { app, user_name, .. } => {
             now.marks.unsure.apps.remove(app);
             now.apps.insert(app.clone(), Scope::User);
+            is_called(&mut now, app, user_name.as_ref(), answer);
         }
+        Step::NameInApp { app, user_name, .. } => is_called(&mut now, app, Some(user_name), answer),
         Step::UnassignApp { app, .. } if *answer == Answer::HeldByGroup => {
             now.marks.unsure.apps.remove(app);
             now.apps.insert(app.clone(), Scope::Group);
+            now.app_names.remove(app);
         }
         Step::UnassignApp { app, .. } => {
             now.marks.unsure.apps.remove(app);
             now.apps.remove(app);
+            now.app_names.remove(app);
         }
         Step::ReadAccount { .. }
         | Step::ReadHolder { .. }
@@ -177,6 +187,27 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
         taken.apps.retain(|app, _| !apps.contains_key(app));
     }
     Some(now)
+}
+
+/// What somebody is called in an app after it was assigned, or after they were named in it.
+fn is_called(now: &mut Account, app: &str, asked: Option<&String>, answer: &Answer) {
+    now.marks.unsure.app_names.remove(app);
+    let shown = match answer {
+        Answer::Assigned { user_name: Some(shown) } => Some(shown),
+        Answer::AssignedBefore => {
+            now.app_names.remove(app);
+            // Whoever is to have a name of the rule is given it, whatever they are called.
+            if asked.is_some() {
+                now.marks.unsure.app_names.insert(app.to_owned());
+            }
+            return;
+        }
+        _ => asked,
+    };
+    match shown {
+        Some(shown) => drop(now.app_names.insert(app.to_owned(), shown.clone())),
+        None => drop(now.app_names.remove(app)),
+    }
 }
 
 #[cfg(test)]

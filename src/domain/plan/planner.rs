@@ -257,8 +257,11 @@ fn adjust(situation: &Situation, account: &Account, plan: &mut Plan) -> Result<(
     } else {
         plan.steps.extend(taken.into_iter().chain(removed).chain(added).chain(written));
     }
-    // Whether an app can be assigned to somebody suspended is not known (okta-api.md §2.3): it waits for the return.
-    let asleep = matches!(case_entitlement(situation), Entitlement::OnLeave(_));
+    // Whether an app can be assigned to somebody suspended is not known (okta-api.md §2.3), and nobody suspended is named in one:
+    // both wait for the return.
+    let wakes = plan.steps.iter().any(|step| matches!(step, Step::Unsuspend { .. }));
+    let asleep = matches!(case_entitlement(situation), Entitlement::OnLeave(_))
+        || account.status == AccountStatus::Suspended && !wakes;
     plan.steps.extend(given.into_iter().filter(|_| !asleep));
     link(situation, account, plan);
     Ok(())

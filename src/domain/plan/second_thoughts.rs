@@ -133,6 +133,11 @@ fn gives(direct: &mut BTreeMap<String, DirectApp>, step: &Step) {
         Step::AssignApp { app, name, user_name, .. } => {
             direct.insert(app.clone(), DirectApp { name: name.clone(), user_name: user_name.clone() });
         }
+        Step::NameInApp { app, user_name, .. } => {
+            if let Some(given) = direct.get_mut(app) {
+                given.user_name = Some(user_name.clone());
+            }
+        }
         Step::UnassignApp { app, .. } => drop(direct.remove(app)),
         _ => {}
     }

@@ -192,6 +192,20 @@ pub enum Step {
         /// What the person is called in the app; `None` leaves that to Okta.
         user_name: Option<String>,
     },
+    /// Change what the person is called in an app that was assigned to them alone.
+    NameInApp {
+        /// The account.
+        id: String,
+        /// The id of the app.
+        app: String,
+        /// The label of the app, for people.
+        name: String,
+        /// What they were called, as far as it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<String>,
+        /// What they are to be called.
+        user_name: String,
+    },
     /// Take an app that was assigned to the person alone.
     UnassignApp {
         /// The account.
@@ -230,6 +244,7 @@ impl Step {
             Step::UpdateUser { .. }
             | Step::ReadProfile { .. }
             | Step::ChangeType { .. }
+            | Step::NameInApp { .. }
             | Step::SetManager { .. }
             | Step::ClearManager { .. } => Priority::Describe,
         }
@@ -275,6 +290,7 @@ impl Step {
             | Step::RemoveGroup { id, .. }
             | Step::AddGroup { id, .. }
             | Step::AssignApp { id, .. }
+            | Step::NameInApp { id, .. }
             | Step::UnassignApp { id, .. } => Some(id),
             Step::ReadAccount { .. }
             | Step::CreateGroup { .. }
@@ -293,11 +309,11 @@ impl Step {
         }
     }
 
-    /// Id of the group or app that it gives or takes.
+    /// Id of the group or app that it gives, takes or names them in.
     pub fn touches(&self) -> Option<&String> {
         match self {
             Step::AddGroup { group, .. } | Step::RemoveGroup { group, .. } => Some(group),
-            Step::AssignApp { app, .. } | Step::UnassignApp { app, .. } => Some(app),
+            Step::AssignApp { app, .. } | Step::NameInApp { app, .. } | Step::UnassignApp { app, .. } => Some(app),
             _ => None,
         }
     }
@@ -330,6 +346,7 @@ impl Step {
             Step::RemoveGroup { .. } => "remove_group",
             Step::AddGroup { .. } => "add_group",
             Step::AssignApp { .. } => "assign_app",
+            Step::NameInApp { .. } => "name_in_app",
             Step::UnassignApp { .. } => "unassign_app",
         }
     }

@@ -64,11 +64,7 @@ impl Okta {
                 let shown = self.assignment(self.app(app)?, &id, &request.base);
                 Ok(Response::json(200, &shown.ok_or_else(|| problem::not_found(user, "AppUser"))?))
             }
-            ("POST", [app, "users", user]) => {
-                let id = self.find_user(user)?;
-                let shown = self.assignment(self.app(app)?, &id, &request.base);
-                Ok(Response::json(200, &shown.ok_or_else(|| problem::not_found(user, "AppUser"))?))
-            }
+            ("POST", [app, "users", user]) => self.update_assignment(app, user, request, now),
             ("DELETE", [app, "users", user]) => self.unassign(app, user, now),
             ("GET", [app, "groups"]) => {
                 let listed = self.app(app)?.groups.iter().map(|g| (g.clone(), app_group(g)));
@@ -171,6 +167,44 @@ impl Okta {
         self.note(now, "application.user_membership.add", &user);
         let shown = self.assignment(self.app(app)?, &user, &request.base).unwrap_or_default();
         Ok(Response::json(200, &shown))
+    }
+
+    /// What is assigned to somebody alone keeps what is written; what a group assigns keeps its name.
+    fn update_assignment(
+        &mut self,
+        app: &str,
+        user: &str,
+        request: &Request,
+        now: Moment,
+    ) -> Result<Response, Problem> {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let id = self.find_user(user)?;
+        self.assignment(self.app(app)?, &id, &request.base).ok_or_else(|| problem::not_found(user, "AppUser"))?;
+        if matches!(self.users[&id].status, Status::Deprovisioned | Status::Suspended) {
+            return Err(problem::inactive_user());
+        }
+        let user_name = body["credentials"]["userName"].as_str();
+        if let (Some(direct), Some(user_name)) = (self.app_mut(app)?.direct.get_mut(&id), user_name) {
+            direct.user_name = user_name.to_owned();
+            self.note(now, "application.user_membership.change_username", &id);
+        }
+        let shown = self.assignment(self.app(app)?, &id, &request.base).unwrap_or_default();
+        Ok(Response::json(200, &shown))
+    }
+
+    /// What a user is called in the apps that were assigned to them alone, by label.
+    pub fn names_in_apps(&self, user: &str) -> BTreeMap<&str, &str> {
+        let named = |app: &'_ App| app.direct.contains_key(user);
+        let named = self.apps.values().filter(|app| named(app));
+        named.map(|app| (app.label.as_str(), app.direct[user].user_name.as_str())).collect()
+    }
+
+    /// Somebody gives a user another name in an app by hand.
+    pub fn rename_in_app(&mut self, label: &str, user: &str, user_name: &str) {
+        let app = self.apps.values_mut().find(|app| app.label == label);
+        if let Some(direct) = app.and_then(|app| app.direct.get_mut(user)) {
+            direct.user_name = user_name.to_owned();
+        }
     }
 
     fn unassign(&mut self, app: &str, user: &str, now: Moment) -> Result<Response, Problem> {
