@@ -59,6 +59,8 @@ pub struct Poller {
     catalogue: Catalogue,
     catalogue_read: Moment,
     catalogue_asked: bool,
+    /// Pages that name groups as nobody has before: they are looked through with the groups as they are read after them.
+    waiting: Vec<(Asked, ProfilesPage)>,
     wake: Option<SpawnHandle>,
     part: Part,
     _post: Post,
@@ -139,8 +141,19 @@ impl Poller {
         let walker = Walker::new(**tools.pace.load(), now);
         let wait = tools.shared.metrics.parts.mailbox_wait_seconds.with_label_values(&["poller"]);
         let part = tools.shared.supervisor.part("poller", &tools.tenant.name);
-        let (_post, catalogue_read, catalogue_asked, wake) = (part.post(), now, false, None);
-        let poller = Poller { tools, walker, detector, catalogue, catalogue_read, catalogue_asked, wake, part, _post };
+        let (_post, catalogue_asked, waiting, wake) = (part.post(), false, Vec::new(), None);
+        let poller = Poller {
+            tools,
+            walker,
+            detector,
+            catalogue,
+            catalogue_read: now,
+            catalogue_asked,
+            waiting,
+            wake,
+            part,
+            _post,
+        };
         Gate::new(poller.start(), 16, wait)
     }
 
@@ -213,16 +226,22 @@ impl Poller {
         self.part.answer(ctx, getting, move |poller, got, ctx| {
             let failed = || (poller.tools.shared.clock.monotonic(), Err(Failure::Failed(MISTAKE.into())));
             let (received, page) = got.unwrap_or_else(failed);
-            poller.fetched(&Asked { fetch, span, sent, received }, page, ctx);
+            poller.fetched(Asked { fetch, span, sent, received }, page, ctx);
         });
     }
 
     /// A page came back, or did not.
-    fn fetched(&mut self, asked: &Asked, page: Result<ProfilesPage, Failure>, ctx: &mut Context<Self>) {
-        let _inside = asked.span.enter();
-        self.attempt(asked.fetch, ctx, |poller, ctx| match page {
-            Ok(page) => poller.examine(asked, &page, ctx),
-            Err(failure) => poller.failed(asked.fetch, failure, ctx),
+    fn fetched(&mut self, asked: Asked, page: Result<ProfilesPage, Failure>, ctx: &mut Context<Self>) {
+        let span = asked.span.clone();
+        let _inside = span.enter();
+        let fetch = asked.fetch;
+        self.attempt(fetch, ctx, |poller, ctx| match page {
+            Ok(page) if poller.detector.names_new_groups(&page.profiles, &poller.catalogue) => {
+                poller.waiting.push((asked, page));
+                poller.read_catalogue_at_once(ctx);
+            }
+            Ok(page) => poller.examine(&asked, &page, ctx),
+            Err(failure) => poller.failed(fetch, failure, ctx),
         });
     }
 
@@ -236,7 +255,13 @@ impl Poller {
 
     fn read_catalogue(&mut self, ctx: &mut Context<Self>) {
         let now = self.tools.shared.clock.monotonic();
-        if self.catalogue_asked || now.since(self.catalogue_read) < CATALOGUE_NOT_MORE_OFTEN_THAN {
+        if now.since(self.catalogue_read) >= CATALOGUE_NOT_MORE_OFTEN_THAN {
+            self.read_catalogue_at_once(ctx);
+        }
+    }
+
+    fn read_catalogue_at_once(&mut self, ctx: &mut Context<Self>) {
+        if self.catalogue_asked {
             return;
         }
         self.catalogue_asked = true;
@@ -248,7 +273,7 @@ impl Poller {
             let learnt = store.learn_titles(tenant, catalogue.titles(), clock.now()).await;
             learnt.map(|()| catalogue).map_err(|e| e.to_string())
         };
-        self.part.answer(ctx, reading, |poller, read: Option<Result<Catalogue, String>>, _| {
+        self.part.answer(ctx, reading, |poller, read: Option<Result<Catalogue, String>>, ctx| {
             poller.catalogue_asked = false;
             poller.catalogue_read = poller.tools.shared.clock.monotonic();
             match read.unwrap_or_else(|| Err(MISTAKE.to_owned())) {
@@ -256,6 +281,11 @@ impl Poller {
                 Err(why) => {
                     tracing::warn!(tenant = poller.name(), %why, "the catalogue of groups could not be read; the one known is used");
                 }
+            }
+            for (asked, page) in std::mem::take(&mut poller.waiting) {
+                let span = asked.span.clone();
+                let _inside = span.enter();
+                poller.attempt(asked.fetch, ctx, |poller, ctx| poller.examine(&asked, &page, ctx));
             }
         });
     }

@@ -42,7 +42,7 @@ pub struct Findings {
     pub ids: Vec<String>,
     /// `updated_at` (seconds) of changed profiles, where it is newer than anything seen before: how late they were seen.
     pub moved: Vec<i64>,
-    /// Some profile names a group that the catalogue does not know, or calls otherwise.
+    /// Some profile names a group that the catalogue does not know, also after it was read for that.
     pub catalogue_is_stale: bool,
 }
 
@@ -95,13 +95,13 @@ impl Detector {
         self.known.is_empty()
     }
 
-    /// Whether a profile has a name for a group that the catalogue does not have, and that no profile had before.
-    fn calls_otherwise(&mut self, profile: &Value, catalogue: &Catalogue) -> bool {
+    /// Whether a profile of a page names a group that the catalogue does not have, or has under another name, as no profile did
+    /// before: the groups are read once for it, before the page is looked through.
+    pub fn names_new_groups(&mut self, profiles: &[Value], catalogue: &Catalogue) -> bool {
         let mut is_new = false;
-        for (id, name) in named_groups(profile) {
-            let Some(known) = catalogue.group(id) else { continue };
-            let pair = || (Box::from(id), Box::from(name));
-            if known.title != trimmed(name) {
+        for (id, name) in profiles.iter().flat_map(named_groups) {
+            let pair = || (Box::from(&*id), Box::from(name));
+            if catalogue.group(&id).is_none_or(|known| !name.is_empty() && known.title != trimmed(name)) {
                 is_new |= self.renamed.insert(pair());
             } else if !self.renamed.is_empty() {
                 self.renamed.remove(&pair());
@@ -127,7 +127,6 @@ impl Detector {
             let edited = profile["updated_at"].as_i64();
             let updated = edited.filter(|_| newest_first);
             self.newest = self.newest.max(updated);
-            findings.catalogue_is_stale |= self.calls_otherwise(profile, catalogue);
             match reader.read(profile, catalogue) {
                 Ok(employee) => {
                     findings.ids.push(employee.id.clone());
@@ -331,17 +330,19 @@ mod tests {
 
     #[test]
     fn a_group_that_profiles_call_otherwise_is_a_reason_to_read_the_groups_once() {
-        let (reader, catalogue) = (Reader::new(&Reads::default()), crate::namely::catalogue::tests::small());
+        let catalogue = crate::namely::catalogue::tests::small();
         let mut detector = Detector::default();
-        let mut is_stale = |name: &str| {
+        let mut is_new = |id: &str, name: &str| {
             let mut page = [profile("a", "X"), profile("b", "X")];
-            page.iter_mut().for_each(|one| one["links"] = json!({ "groups": [{ "id": "g1", "name": name }] }));
-            detector.examine(&page, false, SENT, &reader, &catalogue).catalogue_is_stale
+            page.iter_mut().for_each(|one| one["links"] = json!({ "groups": [{ "id": id, "name": name }] }));
+            detector.names_new_groups(&page, &catalogue)
         };
+        let mut is_stale = |name: &str| is_new("g1", name);
         assert!(!is_stale("Finance"));
         assert!(is_stale("Finance and Control"));
         assert!(!is_stale("Finance and Control"), "it was read since, and says the same");
         assert!(!is_stale("Finance") && is_stale("Control"));
+        assert!(is_new("g77", "Data") && !is_new("g77", "Data"), "a new department is one read");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::domain::Manager;
 use crate::domain::text::{is_invisible, is_uuid, trimmed};
 use jiff::civil::Date;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// A raw profile.
 pub type Profile = Map<String, Value>;
@@ -185,11 +186,17 @@ pub(super) fn manager(fields: &Profile) -> Result<Option<Manager>, FieldError> {
     Ok(None)
 }
 
-/// Groups in `links.groups` that have a name there: id and name.
-pub(super) fn named_groups(profile: &Value) -> impl Iterator<Item = (&str, &str)> {
+/// Groups in `links.groups`: id, and the name there, which is empty where there is none.
+pub(super) fn named_groups(profile: &Value) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     let list = profile["links"]["groups"].as_array();
-    let named = list.into_iter().flatten().filter_map(|group| Some((group["id"].as_str()?, group["name"].as_str()?)));
-    named.map(|(id, name)| (id, name.trim()))
+    list.into_iter().flatten().filter_map(|group| {
+        let id = match &group["id"] {
+            Value::String(id) => Cow::Borrowed(id.as_str()),
+            Value::Number(id) => Cow::Owned(id.to_string()),
+            _ => return None,
+        };
+        Some((id, group["name"].as_str().unwrap_or_default().trim()))
+    })
 }
 
 /// Ids of the groups in `links.groups`, without duplicates, in Namely's order.

@@ -1,7 +1,7 @@
 //! Somebody changes the department, the title, the phone: exactly the difference is written.
 
 use crate::common::rig::{Rig, Setup, on_a_system};
-use namely_okta_sync::sandbox::population::{DEPARTMENTS, Person};
+use namely_okta_sync::sandbox::population::{DEPARTMENTS, Person, Status};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -128,5 +128,30 @@ fn a_burst_of_edits_to_one_person_ends_at_the_last_one_in_order() {
             .filter_map(|e| e.body["profile"]["primaryPhone"].as_str().map(str::to_owned))
             .collect();
         assert!(phones.is_sorted(), "an older value was written after a newer one: {phones:?}");
+    });
+}
+
+#[test]
+fn a_new_department_is_one_read_of_the_groups_and_nobody_is_unreadable_meanwhile() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(12)).await;
+        let who = rig.setup.people.iter().position(|p| p.status == Status::Active && !p.on_leave).expect("somebody");
+        let reads = || {
+            let namely = rig.world.namely.core();
+            namely.history().exchanges().iter().filter(|call| call.path == "/api/v1/groups").count()
+        };
+        let before = reads();
+        let all: Vec<&'static str> = DEPARTMENTS.iter().copied().chain(["Data"]).collect();
+        rig.world.namely.core().rename_departments(all.leak());
+        rig.edit(who, |p| p.department = DEPARTMENTS.len());
+        let anchor = rig.setup.people[who].id.clone();
+        rig.until_okta("they are in the group of the new department", |okta| {
+            let user = okta.user_by_anchor(&anchor).expect("an account");
+            okta.groups_of(&user.id).contains("Department Data")
+        })
+        .await;
+        assert_eq!(reads(), before + 1);
+        let unread = rig.pairs("SELECT kind, row FROM audit WHERE kind IN ('unreadable', 'quarantined')").await;
+        assert_eq!(unread, []);
     });
 }
