@@ -43,3 +43,23 @@ fn what_stands_on_the_second_page_of_a_large_org_is_found_and_a_name_that_two_ap
         assert!(twin.iter().any(|(ok, why)| !ok && why.contains("by its id: 0oa")), "{twin:?}");
     });
 }
+
+#[test]
+fn two_tenants_with_one_address_and_an_org_that_takes_nobody_are_named() {
+    on_a_system(async {
+        let rig = Rig::new(Setup::of(3));
+        let config = config_file(&rig.world, rig.folder.path());
+        let (namely, okta) = (rig.world.namely.url(), rig.world.okta.url());
+        let more = format!(
+            "\n[[namely]]\nname = \"twin\"\nurl = \"{namely}/api/v1/\"\ntoken = \"env:NAMELY_TOKEN\"\ntime_zone = \"UTC\"\n\
+             [[okta]]\nname = \"empty\"\nurl = \"{}\"\ntoken = \"env:OKTA_TOKEN\"\nfrom = []\n",
+            okta.replace("127.0.0.1", "localhost")
+        );
+        fs::write(&config, fs::read_to_string(&config).expect("reads") + &more).expect("writes");
+        let output = program().arg("check").arg("--config").arg(&config).arg("--json").output().expect("runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains("the tenants sandbox and twin have one url"), "{said}");
+        assert!(said.contains("from = []: it takes nobody of any tenant"), "{said}");
+        assert!(!output.status.success(), "{said}");
+    });
+}

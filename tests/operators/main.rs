@@ -23,6 +23,7 @@ mod browser;
 mod checking;
 mod console;
 mod decisions;
+mod deleted_groups;
 mod departed;
 mod end_access;
 mod moves;

@@ -134,3 +134,30 @@ fn a_login_that_somebody_has_taken_meanwhile_is_looked_at_once_and_asked_about()
         assert!(okta.user_by_anchor(&person.id).is_none());
     });
 }
+
+#[test]
+fn a_group_whose_name_is_the_same_to_okta_in_another_case_is_taken_and_not_made_again() {
+    on_a_system(async {
+        let mut rig = Rig::new(Setup::of(12));
+        let person = joiner(&rig, 11);
+        let (wanted, alike) = (person.department().to_owned(), person.department().to_uppercase());
+        {
+            let mut okta = rig.world.okta.core();
+            let names = okta.group_names();
+            let id =
+                names.iter().find(|(_, name)| **name == format!("Department {wanted}")).expect("a group").0.clone();
+            okta.rename_group(&id, &format!("Department {alike}"));
+        }
+        rig.run().await;
+        rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+        rig.hire(person.clone());
+        rig.until_okta("the joiner is in it", |okta| {
+            let user = okta.user_by_anchor(&person.id);
+            user.is_some_and(|user| okta.groups_of(&user.id).contains(&format!("Department {alike}")))
+        })
+        .await;
+        rig.quiet().await;
+        assert_eq!(rig.effects(), ["POST /api/v1/users"], "no group is made, nobody else is moved");
+        assert_eq!(rig.quarantined().await, []);
+    });
+}
