@@ -2,7 +2,9 @@
 
 use crate::common::rig::{Rig, Setup, on_a_system};
 use namely_okta_sync::sandbox::okta::Okta;
+use namely_okta_sync::sandbox::oracle::difference;
 use namely_okta_sync::sandbox::population::{Hr, Person, Status as Hired};
+use namely_okta_sync::sandbox::scenario::expect_at_start;
 use namely_okta_sync::sandbox::world::today;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -112,5 +114,100 @@ fn a_manager_is_linked_and_named_whatever_order_six_events_come_in() {
         };
         let healed = crate::common::rig::comes_true(async || lacking(&rig.world.okta.core()).is_empty()).await;
         assert!(healed, "seed {SEED}:\n{}", lacking(&rig.world.okta.core()).join("\n"));
+    });
+}
+
+/// What HR does to one person in a life.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Turn {
+    Hire,
+    Transfer,
+    Leave,
+    Terminate,
+    Rehire,
+    Rename,
+    NewManager,
+}
+
+const TURNS: [Turn; 7] =
+    [Turn::Hire, Turn::Transfer, Turn::Leave, Turn::Terminate, Turn::Rehire, Turn::Rename, Turn::NewManager];
+/// Orders that are drawn of the 5040 of seven turns.
+const LIVES: usize = 70;
+
+/// A person, whom Namely shows from the hire on.
+struct Life {
+    person: Person,
+    order: Vec<Turn>,
+    index: Option<usize>,
+    /// Whether an account has been due at any time.
+    had_account: bool,
+}
+
+impl Life {
+    fn new(rig: &Rig, number: usize, order: Vec<Turn>) -> Self {
+        let mut person = Hr::new(5000 + number as u64, today(rig.world.clock.now())).joiner(1);
+        person.email = format!("life{number}@example.com");
+        (person.manager, person.department, person.on_leave) = (None, 0, false);
+        Self { person, order, index: None, had_account: false }
+    }
+
+    fn takes(&mut self, rig: &Rig, turn: Turn) {
+        let person = &mut self.person;
+        match turn {
+            Turn::Hire => self.index = Some(rig.world.namely.core().hire(person.clone(), rig.world.clock.now())),
+            Turn::Transfer => person.department = 1,
+            Turn::Leave => person.on_leave = true,
+            Turn::Terminate => person.status = Hired::Inactive,
+            Turn::Rehire => {
+                (person.status, person.on_leave) = (Hired::Active, false);
+                person.start_date = today(rig.world.clock.now());
+            }
+            Turn::Rename => {
+                person.last_name = format!("{}-Weber", person.last_name);
+                person.email = person.email.replace('@', ".weber@");
+            }
+            Turn::NewManager => person.manager = Some(0),
+        }
+        let now = self.person.clone();
+        if let Some(index) = self.index {
+            rig.edit(index, |person| *person = now.clone());
+            self.had_account |= now.status == Hired::Active && !now.on_leave;
+        }
+    }
+
+    /// What is not as Namely says.
+    fn lacks(&self, rig: &Rig, okta: &Okta) -> Option<String> {
+        let manager = self.person.manager.map(|manager| rig.world.namely.core().person(manager).clone());
+        let expected = expect_at_start(&self.person, manager.as_ref()).filter(|_| self.had_account);
+        let users: Vec<_> = okta.user_by_anchor(&self.person.id).into_iter().collect();
+        difference(expected.as_ref(), &users, okta).map(|what| format!("{:?}: {what}", self.order))
+    }
+}
+
+#[test]
+fn a_life_ends_as_namely_says_whatever_order_its_turns_come_in() {
+    on_a_system(async {
+        let mut setup = Setup::of(6);
+        // Where Okta suspends nobody who has never signed in, who goes on leave before that waits for it.
+        setup.okta.suspend_pending = true;
+        let rig = Rig::settled(setup).await;
+        let mut random = ChaCha8Rng::seed_from_u64(SEED);
+        let mut lives: Vec<Life> = (0..LIVES)
+            .map(|number| {
+                let mut order = TURNS.to_vec();
+                order.shuffle(&mut random);
+                Life::new(&rig, number, order)
+            })
+            .collect();
+        for step in 0..TURNS.len() {
+            for life in &mut lives {
+                life.takes(&rig, life.order[step]);
+            }
+            rig.quiet().await;
+        }
+        let lacking = |okta: &Okta| -> Vec<String> { lives.iter().filter_map(|life| life.lacks(&rig, okta)).collect() };
+        let ends = crate::common::rig::comes_true(async || lacking(&rig.world.okta.core()).is_empty()).await;
+        assert!(ends, "seed {SEED}:\n{}", lacking(&rig.world.okta.core()).join("\n"));
+        assert_eq!(rig.quarantined().await, []);
     });
 }
