@@ -88,6 +88,7 @@ impl World {
             user_type: String::new(),
             provider: String::new(),
             created_at: None,
+            status_since: None,
             marks: Marks { manager: Link::Nobody, ..Marks::default() },
         }
     }

@@ -20,6 +20,7 @@ pub(crate) mod reconciler;
 pub(crate) mod runs;
 pub(crate) mod sealer;
 mod searcher;
+mod sign_in;
 pub(crate) mod slots;
 pub(crate) mod timekeeper;
 pub(crate) mod wiring;

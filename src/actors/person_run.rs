@@ -10,6 +10,7 @@ use super::org::lists::Lists;
 use super::org::shared::Org;
 use super::progress::Progress;
 use super::runs::{InFlight, Runs};
+use super::sign_in::give;
 use super::slots::Slot;
 use crate::audit::details::Planned;
 use crate::audit::{Call, Effect, Outcome as Became};
@@ -140,8 +141,7 @@ impl PersonRun {
     /// A call came back; `sent` is from the order to the answer. Nothing was delivered if whoever was to send it is not there any
     /// more: whether it has left is unknown.
     fn returned(&mut self, delivered: Option<Delivered>, call: Call, sent: Span, ctx: &mut Context<Self>) {
-        let step = call.step.clone();
-        let clock = self.tools.org.shared.clock.clone();
+        let (step, clock) = (call.step.clone(), self.tools.org.shared.clock.clone());
         self.guard.making = self.guard.making.take().filter(|_| matches!(delivered, Some(Delivered::Replied { .. })));
         let Some(delivered) = delivered else {
             let why = format!(
@@ -177,8 +177,30 @@ impl PersonRun {
                 return self.act(act, ctx);
             }
         };
-        let (rules, mapped) = (self.tools.org.shared.rules().load(), &self.tools.org.mapped);
-        let (outcome, answer) = understand(&step, &reply, &rules.mapping, mapped);
+        let understood =
+            understand(&step, &reply, &self.tools.org.shared.rules().load().mapping, &self.tools.org.mapped);
+        match (&step, &understood.0, &reply) {
+            (Step::MakeSignIn { .. }, Outcome::Applied, Reply::Answered(made)) => {
+                let giving = give(&self.tools.org, &made.body, &self.run.claim().case);
+                self.answer(ctx, giving, move |run, given, ctx| {
+                    let unsent = given.unwrap_or_else(Err).err().map(|why| (Outcome::Unknown { why }, Answer::Done));
+                    run.understood(unsent.unwrap_or(understood), call, (reply, intent), sent, ctx);
+                });
+            }
+            _ => self.understood(understood, call, (reply, intent), sent, ctx),
+        }
+    }
+
+    /// It is known what an answer says.
+    fn understood(
+        &mut self,
+        (outcome, answer): (Outcome, Answer),
+        call: Call,
+        (reply, intent): (Reply, i64),
+        sent: Span,
+        ctx: &mut Context<Self>,
+    ) {
+        let step = call.step.clone();
         self.count(&step, &outcome);
         self.compare(&outcome, &answer);
         let mut seen = Vec::new();

@@ -43,15 +43,12 @@ fn show(starters: &[Starter], blocked: usize, days: u16) {
     }
     let mut rows = table(&["start", "who", "login", "org", "state", "can sign in", "note"]);
     for s in starters {
-        rows.add_row([
-            s.start.as_str(),
-            &s.name,
-            &s.login,
-            &s.org,
-            s.state.as_str(),
-            if s.can_sign_in { "yes" } else { "no" },
-            &s.note,
-        ]);
+        let signs_in = match (s.can_sign_in, s.since.as_str()) {
+            (false, _) => "no".to_owned(),
+            (true, "") => "yes".to_owned(),
+            (true, since) => format!("yes, since {since} UTC"),
+        };
+        rows.add_row([s.start.as_str(), &s.name, &s.login, &s.org, s.state.as_str(), &signs_in, &s.note]);
     }
     println!("{rows}\n{} start in the next {days} days, {blocked} of them blocked", starters.len());
 }

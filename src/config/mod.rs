@@ -233,7 +233,7 @@ impl Config {
         let source = fingerprint(text, engine.tables());
         let okta: Vec<Option<(OktaOrg, OrgRules)>> =
             root.sections(r, "okta").into_iter().map(|s| org(r, s, &secrets, &engine, &names, &http)).collect();
-        let policies = rules::policies(r, &mut root);
+        let policies = rules::policies(r, &mut root, &notify);
         let matching = rules::correlation(r, &mut root, &engine);
         let safeguards = safeguards::read(r, &mut root);
         let leave = expression(r, &mut root, &engine, "leave", "when");

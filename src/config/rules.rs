@@ -1,11 +1,15 @@
 //! What decides about people besides the mapping: dates, leave, positions, correlation, tables.
 
 use super::expressions;
+use super::notify::Channel;
 use super::reader::{At, Reader, Section};
 use crate::domain::mapping::expr::Engine;
 use crate::domain::mapping::functions::{Table, Tables};
 use crate::domain::matching::correlation::{ANCHOR, Confidence, MatchRule};
-use crate::domain::record::lifecycle::{LastDay, LeaverGroups, NewProfile, Onboarding, Policies, Rehire, Termination};
+use crate::domain::record::lifecycle::{
+    LastDay, LeaverGroups, Means, NewProfile, Onboarding, Policies, Rehire, Termination,
+};
+use crate::notify::channel::Kind;
 use jiff::civil::Time;
 use std::path::Path;
 use std::time::Duration;
@@ -13,12 +17,45 @@ use toml::de::DeValue;
 
 const DAY: u64 = 86_400;
 
+/// By what a joiner signs in for the first time.
+#[derive(Clone, Copy, Default)]
+enum FirstDay {
+    #[default]
+    OktaMail,
+    Link,
+    Code,
+}
+
 /// When and how: `[onboarding]`, `[termination]`, `[rehire]`.
-pub fn policies(r: &mut Reader, root: &mut Section) -> Policies {
+pub fn policies(r: &mut Reader, root: &mut Section, channels: &[Channel]) -> Policies {
     let defaults = Onboarding::default();
     let mut s = root.section(r, "onboarding");
     let lead = s.days(r, "lead_time", Duration::from_secs(u64::from(defaults.lead_days) * DAY));
+    let words = [("okta mail", FirstDay::OktaMail), ("manager", FirstDay::Link), ("tac", FirstDay::Code)];
+    let authenticator =
+        |r: &mut Reader, s: &mut Section| s.required_text(r, "tac_authenticator", "aut1nd8PQhGcQtSxB0g4");
+    let means = match s.choice(r, "activation", &words) {
+        FirstDay::OktaMail => None,
+        FirstDay::Link => Some(Means::Link),
+        FirstDay::Code => authenticator(r, &mut s).map(|at| Means::Code { authenticator: at.value }),
+    };
+    let channel = s.text(r, "channel");
+    let is_mail = |name: &str| channels.iter().any(|one| one.name == name && matches!(one.kind, Kind::Mail { .. }));
+    match (&means, &channel) {
+        (Some(_), None) => {
+            let message = "onboarding.channel is missing; name the [[notify]] of kind \"mail\" by which managers, or IT, are sent what \
+                           joiners sign in with";
+            r.problem(s.location(), message.to_owned());
+        }
+        (_, Some(at)) if !is_mail(&at.value) => {
+            let message = format!("onboarding.channel: {:?} is no [[notify]] of kind \"mail\"", at.value);
+            r.problem(at.span.clone(), message);
+        }
+        _ => {}
+    }
     let onboarding = Onboarding {
+        means,
+        channel: channel.map(|at| at.value).unwrap_or_default(),
         lead_days: u32::try_from(lead.as_secs().div_ceil(DAY)).unwrap_or(u32::MAX).min(3650),
         activate_at: s
             .text(r, "activate_at")

@@ -4,6 +4,7 @@
 //! decided here, without I/O; `actors/notifier.rs` delivers it.
 
 pub(crate) mod channel;
+pub(crate) mod sign_in;
 
 use crate::audit::details::agreement;
 use crate::audit::{Effect, Event as Audited, Outcome, Row};
@@ -185,6 +186,7 @@ impl Event {
             | Step::ReadProfile { .. }
             | Step::ChangeType { .. }
             | Step::NameInApp { .. }
+            | Step::MakeSignIn { .. }
             | Step::SetManager { .. }
             | Step::ClearManager { .. }
             | Step::RevokeSessions { .. }

@@ -4,9 +4,13 @@ use super::bucket::Bucket;
 use super::health::About;
 use crate::domain::Step;
 use crate::domain::plan::observe::FullProfile;
+use crate::domain::record::lifecycle::Means;
 use crate::domain::text::leads_to_one;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
+
+/// How long a temporary access code is valid: a first working day.
+const CODE_MINUTES: u32 = 480;
 
 /// One HTTP call, complete but for credentials and host.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +84,14 @@ impl Request {
             }
             Step::Activate { id, send_email } => {
                 Self::bare("POST", format!("/api/v1/users/{id}/lifecycle/activate?sendEmail={send_email}"))
+            }
+            Step::MakeSignIn { id, means: Means::Link } => {
+                Self::bare("POST", format!("/api/v1/users/{id}/lifecycle/reactivate?sendEmail=false"))
+            }
+            Step::MakeSignIn { id, means: Means::Code { authenticator } } => {
+                let config = json!({ "ttl": CODE_MINUTES, "multiUse": true });
+                let body = json!({ "authenticatorId": authenticator, "authenticatorType": "tac", "config": config });
+                Self::with_json("POST", format!("/api/v1/users/{id}/authenticator-enrollments/tac"), &body)
             }
             Step::Suspend { id, .. } => Self::bare("POST", format!("/api/v1/users/{id}/lifecycle/suspend")),
             Step::Unsuspend { id } => Self::bare("POST", format!("/api/v1/users/{id}/lifecycle/unsuspend")),

@@ -20,6 +20,8 @@ pub struct User {
     pub user_type: TypeRef,
     #[serde(default)]
     pub created: Value,
+    #[serde(default, rename = "statusChanged")]
+    pub status_changed: Value,
     #[serde(default)]
     pub credentials: Value,
     pub profile: BTreeMap<String, Value>,
@@ -120,15 +122,17 @@ impl User {
             app_names: BTreeMap::new(),
             user_type: self.user_type.id,
             provider: provider.filter(|kind| *kind != "OKTA").unwrap_or_default().to_owned(),
-            created_at: self
-                .created
-                .as_str()
-                .and_then(|at| at.parse::<jiff::Timestamp>().ok())
-                .map(|at| at.as_millisecond()),
+            created_at: self.created.as_str().and_then(moment),
+            status_since: self.status_changed.as_str().and_then(moment),
             marks: Marks::default(),
             id: self.id,
         }
     }
+}
+
+/// A moment of Okta's, in milliseconds.
+fn moment(at: &str) -> Option<i64> {
+    at.parse::<jiff::Timestamp>().ok().map(|at| at.as_millisecond())
 }
 
 /// An anchor as Namely writes the id of the profile: an import may have put blanks around it, or capitals into its UUID.

@@ -5,6 +5,7 @@ mod common {
     pub mod change;
     pub mod config;
     pub mod keys;
+    pub mod mailbox;
     pub mod patience;
     pub mod program;
     pub mod quick;
@@ -21,6 +22,7 @@ mod bad_input;
 mod correlation;
 mod ended_everywhere;
 mod first_contact;
+mod first_sign_in;
 mod groups_gone;
 mod identity;
 mod late_calls;

@@ -194,6 +194,7 @@ async fn start_reporting(config: &Config, shared: &Shared) -> Result<(), StartEr
         shared.store.begin_at_end(&channel.cursor()).await?;
         let client = client(HeaderMap::new(), &config.http.transport(SINK_TIMEOUT))
             .map_err(|e| http::ClientError::from(CallError::from(e)))?;
+        shared.channels.add(&channel.name, channel.kind.clone(), client.clone());
         let notifier = Notifier { channel: channel.clone(), client, shared: shared.clone() };
         shared.supervisor.keep("notifier", &channel.name, move || notifier.clone().keep());
     }

@@ -194,6 +194,9 @@ pub struct Unsure {
     /// Whom the manager link leads to.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub manager: bool,
+    /// Whether something to sign in with for the first time was made and reached nobody, or may have.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sign_in: bool,
     /// Whether a call of this service has let them in.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub let_in: bool,
@@ -249,6 +252,9 @@ pub struct Marks {
     /// Where the manager link leads, which no user object shows.
     #[serde(default, skip_serializing_if = "Link::is_unknown")]
     pub manager: Link,
+    /// Whether something to sign in with for the first time is due since we have activated the account without a mail, or was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<FirstSignIn>,
     /// Attributes that somebody else has changed in Okta, and that the mapping leaves to them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left: BTreeMap<String, Left>,
@@ -264,6 +270,16 @@ pub struct Marks {
     /// Okta has refused a write to the profile because somebody else masters it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_mastered_elsewhere: bool,
+}
+
+/// How far the first sign-in of a joiner is, where Okta does not tell them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FirstSignIn {
+    /// The account was activated, and nobody has got anything to sign in with.
+    Owed,
+    /// A link or a code has gone to the manager or to IT.
+    Given,
 }
 
 /// What was left to whoever changed it: until Okta has another value, or Namely asks for another one.
@@ -315,6 +331,9 @@ pub struct Account {
     /// When it was made, in milliseconds, if Okta says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<i64>,
+    /// Since when it has its status, in milliseconds, if Okta says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_since: Option<i64>,
     /// What only this service knows of it.
     #[serde(default)]
     pub marks: Marks,
@@ -424,6 +443,7 @@ pub(crate) mod tests {
             user_type: String::new(),
             provider: String::new(),
             created_at: None,
+            status_since: None,
             marks: Marks::default(),
         }
     }

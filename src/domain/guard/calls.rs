@@ -102,6 +102,7 @@ fn granted(step: &Step, account: Option<&Account>, directory: &Directory) -> Ans
                 user_type: user_type.clone().unwrap_or_default(),
                 provider: String::new(),
                 created_at: None,
+                status_since: None,
                 marks: Marks::default(),
             })
         }

@@ -5,6 +5,7 @@ use crate::domain::plan::kind::{ChangeKind, is_contact, is_login};
 use crate::domain::plan::situation::Plan;
 use crate::domain::plan::step::Step;
 use crate::domain::record::employee::FieldChange;
+use crate::domain::record::lifecycle::Means;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -227,6 +228,8 @@ pub fn describe(step: &Step) -> Option<String> {
         Step::RemoveGroup { name, .. } => format!("out of group {name:?}"),
         Step::AddGroup { name, .. } => format!("into group {name:?}"),
         Step::AssignApp { name, .. } => format!("app {name:?} given"),
+        Step::MakeSignIn { means: Means::Link, .. } => "activation link given to the manager or IT".into(),
+        Step::MakeSignIn { .. } => "temporary access code given to the manager or IT".into(),
         Step::NameInApp { name, before, user_name, .. } => {
             let before = before.as_ref().map_or_else(|| "unknown".to_owned(), |before| format!("{before:?}"));
             format!("name in app {name:?}: {before} → {user_name:?}")

@@ -118,6 +118,7 @@ impl<'a> Side<'a> {
             Step::AssignApp { name, .. } => drop(reached.apps.replace(name.clone())),
             Step::UnassignApp { name, .. } => drop(reached.apps.take(name)),
             Step::NameInApp { .. }
+            | Step::MakeSignIn { .. }
             | Step::CreateGroup { .. }
             | Step::FreeLogin { .. }
             | Step::Activate { .. }

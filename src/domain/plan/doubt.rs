@@ -49,6 +49,7 @@ pub fn doubt(account: &mut Account, step: &Step, ending: Ending) {
         Step::NameInApp { app, .. } => {
             unsure.app_names.insert(app.clone());
         }
+        Step::MakeSignIn { .. } => unsure.sign_in = true,
         Step::SetManager { .. } | Step::ClearManager { .. } => unsure.manager = true,
         Step::Activate { .. } | Step::Unsuspend { .. } => unsure.let_in = true,
         Step::Suspend { .. } => account.marks.suspended_by_us = Some(true),
@@ -90,8 +91,9 @@ const fn undoes_late(step: &Step) -> bool {
         | Step::AssignApp { .. }
         | Step::NameInApp { .. }
         | Step::UnassignApp { .. } => true,
-        // A group too many, a session too few, and what is only read.
-        Step::CreateGroup { .. }
+        // What comes after it makes it invalid; a group too many, a session too few, and what is only read.
+        Step::MakeSignIn { .. }
+        | Step::CreateGroup { .. }
         | Step::FreeLogin { .. }
         | Step::Unlock { .. }
         | Step::RevokeSessions { .. }
@@ -227,6 +229,7 @@ mod tests {
                     apps: named(2, 4),
                     app_names: BTreeSet::new(),
                     manager: lost.contains(&4),
+                    sign_in: false,
                     let_in: false,
                     memberships: false,
                 };

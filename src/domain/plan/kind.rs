@@ -112,7 +112,7 @@ impl ChangeKind {
             }
             Step::RevokeSessions { .. } | Step::Suspend { .. } | Step::Unlock { .. } => ChangeKind::Suspend,
             Step::RemoveGroup { .. } | Step::UnassignApp { .. } => ChangeKind::RemoveGroup,
-            Step::Activate { .. } | Step::Unsuspend { .. } => ChangeKind::Activate,
+            Step::Activate { .. } | Step::Unsuspend { .. } | Step::MakeSignIn { .. } => ChangeKind::Activate,
             Step::CreateUser { .. } | Step::FreeLogin { .. } => ChangeKind::Create,
             Step::NameInApp { .. } => ChangeKind::ChangeLogin,
             Step::CreateGroup { .. } | Step::AddGroup { .. } | Step::AssignApp { .. } => ChangeKind::AddGroup,

@@ -1,7 +1,7 @@
 //! What is known of an account after a call was answered.
 
 use crate::domain::account::directory::Group;
-use crate::domain::account::user::{Account, AccountStatus, Closed, ExitProof, Link, Scope};
+use crate::domain::account::user::{Account, AccountStatus, Closed, ExitProof, FirstSignIn, Link, Scope};
 use crate::domain::plan::step::Step;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -107,7 +107,9 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
                 proof.had.extend(had); // what was taken before a second list is not forgotten
             }
         }
-        Step::Activate { .. } => {
+        Step::Activate { send_email, .. } => {
+            now.marks.sign_in = (!send_email).then_some(FirstSignIn::Owed);
+            now.marks.unsure.sign_in = false;
             if let Some(proof) = now.marks.exit.take() {
                 now.marks.restore = proof.had;
             }
@@ -170,6 +172,10 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
             now.marks.unsure.apps.remove(app);
             now.apps.remove(app);
             now.app_names.remove(app);
+        }
+        Step::MakeSignIn { .. } => {
+            now.marks.sign_in = Some(FirstSignIn::Given);
+            now.marks.unsure.sign_in = false;
         }
         Step::ReadAccount { .. }
         | Step::ReadHolder { .. }

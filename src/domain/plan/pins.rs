@@ -198,6 +198,7 @@ pub fn invert<'a>(newest_first: impl IntoIterator<Item = &'a Step>) -> (Pins, BT
             Step::AssignApp { .. } | Step::UnassignApp { .. } => {
                 warn("apps that were given or taken alone stay as they are")
             }
+            Step::MakeSignIn { .. } => warn("what was sent to sign in with is not called back"),
             Step::NameInApp { .. } => warn("names in apps follow the mapping"),
             Step::SetManager { .. } | Step::ClearManager { .. } => warn("links to managers follow Namely"),
             Step::CreateGroup { .. } => warn("a group that was made stays"),

@@ -4,7 +4,7 @@
 //! Plans are cheap and are made anew from the newest snapshot each time; a plan's position is never stored.
 
 use crate::domain::account::directory::{Directory, Group};
-use crate::domain::account::user::{Account, AccountStatus, Closed, Link};
+use crate::domain::account::user::{Account, AccountStatus, Closed, FirstSignIn, Link};
 use crate::domain::mapping::desired::{Desired, LOGIN, Mapping};
 use crate::domain::mapping::login::Chosen;
 use crate::domain::plan::apps;
@@ -122,7 +122,7 @@ fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obs
     let case = situation.case;
     let mut plan = Plan::default();
     let activate =
-        || Step::Activate { id: account.id.clone(), send_email: situation.rulebook.policies.onboarding.send_email };
+        || Step::Activate { id: account.id.clone(), send_email: situation.rulebook.policies.onboarding.sends_mail() };
     match account.status {
         AccountStatus::Staged => plan.steps.push(activate()),
         AccountStatus::Suspended if account.is_suspended_by_us(case.was.as_deref()) => {
@@ -156,7 +156,25 @@ fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obs
         _ => {}
     }
     adjust(situation, account, &mut plan)?;
+    give_sign_in(situation, account, &mut plan);
     Ok(plan)
+}
+
+/// Who was activated without a mail of Okta's is given something to sign in with, last of all; once, as far as it is known.
+fn give_sign_in(situation: &Situation, account: &Account, plan: &mut Plan) {
+    let Some(means) = situation.rulebook.policies.onboarding.means.clone() else { return };
+    let activates = plan.steps.iter().any(|step| matches!(step, Step::Activate { .. }));
+    let waits = account.status == AccountStatus::Provisioned
+        && (account.marks.sign_in == Some(FirstSignIn::Owed) || account.marks.unsure.sign_in);
+    if account.marks.unsure.sign_in && waits {
+        plan.remarks.push(
+            "a link or code for the first sign-in was made, and may have reached nobody: a new one makes it void"
+                .into(),
+        );
+    }
+    if activates || waits {
+        plan.steps.push(Step::MakeSignIn { id: account.id.clone(), means });
+    }
 }
 
 /// What the plan is made for: what the record grants, or what an undo has pinned.
@@ -182,6 +200,8 @@ fn free_login(case: &Case) -> Vec<Step> {
 }
 
 fn create(situation: &Situation, activate: bool) -> Result<Plan, Obstacle> {
+    // Okta sends its mail with an account that is made active: where another way is configured, it is activated by itself.
+    let activate = activate && situation.rulebook.policies.onboarding.means.is_none();
     let mut desired = wanted(situation)?;
     if let Some(why) = leave_out_protecting(situation, None, &mut desired) {
         return Err(why.into());

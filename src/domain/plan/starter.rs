@@ -1,7 +1,7 @@
 //! Who starts soon, whether their account will be ready on their first day, and what stands in their way.
 
 use crate::clock::Moment;
-use crate::domain::account::user::AccountStatus;
+use crate::domain::account::user::{AccountStatus, FirstSignIn};
 use crate::domain::plan::case::Case;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::employee::UserStatus;
@@ -67,11 +67,16 @@ pub fn outlook(rules: &Rulebook, case: &Case, message: &Remark, now: Moment) -> 
     let at = lifecycle.changes_at.map(|at| at.to_string()).unwrap_or_default();
     let at = at.get(..16).unwrap_or_default().replace('T', " ");
     let remark = message.why.as_ref().map(|remark| format!("; {remark}")).unwrap_or_default();
+    let sign_in = case.account.as_ref().and_then(|account| account.marks.sign_in);
+    let is_given = sign_in == Some(FirstSignIn::Given);
     match (case.account.as_ref().map(|account| account.status), &lifecycle.entitlement) {
         (Some(AccountStatus::Staged), _) => (Stage::Staged, format!("activated on {at} UTC{remark}")),
         (Some(AccountStatus::Deprovisioned), _) => (Stage::Later, format!("comes back: activated on {at} UTC{remark}")),
         (Some(AccountStatus::Suspended), entitlement) if entitlement.is_over() => {
             (Stage::Later, format!("comes back: unsuspended on {at} UTC{remark}"))
+        }
+        (Some(AccountStatus::Provisioned), _) if is_given => {
+            (Stage::Ready, format!("what they sign in with was sent to their manager or IT{remark}"))
         }
         (Some(status), _) => (Stage::Ready, format!("the account is {}{remark}", status.as_str())),
         (None, Entitlement::NotYet) => (Stage::Later, format!("the account is made on {at} UTC")),

@@ -3,6 +3,7 @@
 use crate::domain::account::user::AccountStatus;
 use crate::domain::plan::priority::Priority;
 use crate::domain::record::employee::FieldChange;
+use crate::domain::record::lifecycle::Means;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -192,6 +193,13 @@ pub enum Step {
         /// What the person is called in the app; `None` leaves that to Okta.
         user_name: Option<String>,
     },
+    /// Make what somebody signs in with for the first time, and give it to their manager or to IT: one before it is void then.
+    MakeSignIn {
+        /// The account.
+        id: String,
+        /// What is made.
+        means: Means,
+    },
     /// Change what the person is called in an app that was assigned to them alone.
     NameInApp {
         /// The account.
@@ -240,6 +248,7 @@ impl Step {
             | Step::CreateUser { .. }
             | Step::AddGroup { .. }
             | Step::ReadGroupRoles { .. }
+            | Step::MakeSignIn { .. }
             | Step::AssignApp { .. } => Priority::Grant,
             Step::UpdateUser { .. }
             | Step::ReadProfile { .. }
@@ -291,6 +300,7 @@ impl Step {
             | Step::AddGroup { id, .. }
             | Step::AssignApp { id, .. }
             | Step::NameInApp { id, .. }
+            | Step::MakeSignIn { id, .. }
             | Step::UnassignApp { id, .. } => Some(id),
             Step::ReadAccount { .. }
             | Step::CreateGroup { .. }
@@ -347,6 +357,7 @@ impl Step {
             Step::AddGroup { .. } => "add_group",
             Step::AssignApp { .. } => "assign_app",
             Step::NameInApp { .. } => "name_in_app",
+            Step::MakeSignIn { .. } => "make_sign_in",
             Step::UnassignApp { .. } => "unassign_app",
         }
     }

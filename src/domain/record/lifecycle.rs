@@ -139,13 +139,34 @@ pub struct Onboarding {
     pub lead_days: u32,
     /// Local time of the start day at which it is activated.
     pub activate_at: Time,
-    /// Whether Okta sends its welcome mail when an account is activated.
+    /// Whether Okta sends its welcome mail when an account is activated, where it is Okta that tells the person.
     pub send_email: bool,
+    /// By which a joiner signs in for the first time, where it is not by Okta's mail: that goes to a mailbox behind Okta.
+    pub means: Option<Means>,
+    /// The mail channel by which it goes to the manager, or to whom the channel is for.
+    pub channel: String,
+}
+
+/// What somebody signs in with for the first time. What it says is in no store, log or audit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Means {
+    /// Okta's activation link.
+    Link,
+    /// A temporary access code, by the id of the org's authenticator for it.
+    Code { authenticator: String },
+}
+
+impl Onboarding {
+    /// Whether Okta sends its mail with an activation.
+    pub fn sends_mail(&self) -> bool {
+        self.send_email && self.means.is_none()
+    }
 }
 
 impl Default for Onboarding {
     fn default() -> Self {
-        Self { lead_days: 7, activate_at: Time::midnight(), send_email: true }
+        Self { lead_days: 7, activate_at: Time::midnight(), send_email: true, means: None, channel: String::new() }
     }
 }
 

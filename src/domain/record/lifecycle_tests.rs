@@ -109,7 +109,7 @@ fn the_last_day_can_end_when_it_begins_or_at_an_hour() {
 
 #[test]
 fn the_start_day_begins_at_the_configured_hour_where_the_person_is() {
-    let onboarding = Onboarding { activate_at: Time::constant(7, 0, 0, 0), lead_days: 2, send_email: true };
+    let onboarding = Onboarding { activate_at: Time::constant(7, 0, 0, 0), lead_days: 2, ..Onboarding::default() };
     let policies = Policies { onboarding, ..Policies::default() };
     let starts = profile(UserStatus::Pending, "2026-05-04", "");
     let is = |now| under(&policies, &starts, false, now).entitlement;

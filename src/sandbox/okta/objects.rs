@@ -88,6 +88,8 @@ pub struct User {
     pub updated: Moment,
     /// When sessions were last revoked, and whether OAuth tokens went with them.
     pub sessions_revoked: Option<(Moment, bool)>,
+    /// What the user can sign in with for the first time: the newest activation link or temporary access code alone is valid.
+    pub sign_in: Option<String>,
     /// Id of the user type.
     pub kind: String,
     /// Whether a password was ever set.
@@ -111,6 +113,7 @@ impl User {
             status_changed: now,
             updated: now,
             sessions_revoked: None,
+            sign_in: None,
             kind: DEFAULT_TYPE.into(),
             has_password: status == Status::Active,
             transition: None,

@@ -25,6 +25,7 @@ impl Okta {
             ("PUT", [id]) => self.update_user(id, request, true, now),
             ("DELETE", [id]) => self.delete_user(id, now),
             ("POST", [id, "lifecycle", operation]) => self.lifecycle(id, operation, request, now),
+            ("POST", [id, "authenticator-enrollments", "tac"]) => self.make_code(id, request, now),
             ("DELETE", [id, "sessions"]) => self.revoke_sessions(id, request, now),
             ("GET", [id, "appLinks"]) => self.app_links(id, request),
             (_, [id, "linkedObjects", rest @ ..]) => self.links_route(request, id, rest),
@@ -370,7 +371,9 @@ impl Okta {
         let silent = request.param("sendEmail").as_deref() == Some("false");
         let body = match operation {
             "activate" | "reactivate" if silent => {
-                json!({ "activationUrl": format!("{}/welcome/{id}", request.base), "activationToken": id })
+                let token = self.id("act");
+                self.user_mut(&id)?.sign_in = Some(token.clone());
+                json!({ "activationUrl": format!("{}/welcome/{token}", request.base), "activationToken": token })
             }
             "reset_password" if silent => {
                 json!({ "resetPasswordUrl": format!("{}/reset_password/{id}", request.base) })
@@ -383,6 +386,31 @@ impl Okta {
         };
         let status = if operation == "deactivate" && deferred { self.options.respond_async } else { 200 };
         Ok(Response::json(status, &body))
+    }
+
+    /// A temporary access code; the one before it is void.
+    fn make_code(&mut self, key: &str, request: &Request, now: Moment) -> Result<Response, Problem> {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let id = self.find_user(key)?;
+        if body["authenticatorId"].as_str().is_none_or(str::is_empty) {
+            let cause = "authenticatorId: The field cannot be left blank".to_owned();
+            return Err(problem::validation("authenticatorId", &[cause]));
+        }
+        if !self.users[&id].is_live() {
+            return Err(problem::wrong_status());
+        }
+        let (enrollment, code) = (self.id("tac"), self.id("tac"));
+        let minutes = body["config"]["ttl"].as_u64().unwrap_or(120);
+        let expires = super::objects::time(now + Duration::from_secs(minutes * 60));
+        self.user_mut(&id)?.sign_in = Some(code.clone());
+        self.note(now, "user.mfa.factor.activate", &id);
+        let profile = json!({ "tac": code, "multiUse": body["config"]["multiUse"] == true, "expiresAt": expires });
+        let shown = json!({
+            "id": enrollment, "type": "tac", "key": "tac", "name": "Temporary Access Code", "status": "ACTIVE",
+            "profile": profile, "created": super::objects::time(now), "lastUpdated": super::objects::time(now),
+            "nickname": "", "_links": { "user": { "href": format!("{}/api/v1/users/{id}", request.base) } },
+        });
+        Ok(Response::json(200, &shown))
     }
 
     fn revoke_sessions(&mut self, key: &str, request: &Request, now: Moment) -> Result<Response, Problem> {

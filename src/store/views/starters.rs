@@ -32,6 +32,9 @@ pub struct Starter {
     /// Whether they could sign in with it now: an account that was never activated by its owner waits for them.
     #[serde(default)]
     pub can_sign_in: bool,
+    /// Since when they can, as Okta says it; empty where they cannot, or it is not known.
+    #[serde(default)]
+    pub since: String,
     /// What happens next, or what is missing.
     pub note: String,
 }
@@ -61,6 +64,7 @@ pub fn starters_among(
         let Some(start) = starts_within(rules, &case, days, now) else { continue };
         let Some(case) = cases::whole(c, rules, target, now)? else { continue };
         let (state, note) = outlook(rules, &case, &message(c, target)?, now);
+        let in_use = case.account.as_ref().filter(|account| account.status == AccountStatus::Active);
         starters.push(Starter {
             org: org.to_owned(),
             target,
@@ -69,11 +73,17 @@ pub fn starters_among(
             profile: case.person.primary().employee.id.clone(),
             login: case.login.as_ref().map(|chosen| chosen.login.clone()).unwrap_or_default(),
             state,
-            can_sign_in: case.account.as_ref().is_some_and(|account| account.status == AccountStatus::Active),
+            can_sign_in: in_use.is_some(),
+            since: in_use.and_then(|account| account.status_since).map(since).unwrap_or_default(),
             note,
         });
     }
     Ok(starters)
+}
+
+fn since(millis: i64) -> String {
+    let at = Moment::from_millis(millis).to_string();
+    at.get(..16).unwrap_or_default().replace('T', " ")
 }
 
 fn message(c: &Tx, target: i64) -> Result<Remark, StoreError> {

@@ -1,0 +1,47 @@
+//! What a joiner signs in with for the first time, on its way from Okta's answer to their manager or to IT.
+//!
+//! **Invariant:** it is given within the call that made it: who is killed in between has a call without an outcome, and makes it anew.
+
+use super::org::shared::Org;
+use crate::domain::plan::case::{Case, ManagerLink};
+use crate::notify::sign_in::{Joiner, SignIn};
+use std::time::Duration;
+
+/// How long a mail server may take: less than whoever looks after runs waits.
+const GIVEN_WITHIN: Duration = Duration::from_secs(10);
+
+/// Gives somebody's manager, or IT, what the answer of Okta brings. The error says nothing of it.
+pub fn give(
+    org: &Org,
+    answer: &[u8],
+    case: &Case,
+) -> impl Future<Output = Result<(), String>> + Send + 'static + use<> {
+    let (made, joiner) = (SignIn::read(answer), joiner(case));
+    let channel = org.shared.channels.named(&org.shared.rules().load().policies.onboarding.channel);
+    async move {
+        let made = made.ok_or("Okta's answer has nothing to sign in with")?;
+        let (kind, client) = channel.ok_or("onboarding.channel is new: it is known after a restart")?;
+        let given = tokio::time::timeout(GIVEN_WITHIN, made.give(&kind, &client, &joiner)).await;
+        let why = match given {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(e)) => e.to_string(),
+            Err(_) => "the mail server takes too long".to_owned(),
+        };
+        Err(format!("what was made to sign in with could not be sent, and is made anew: {why}"))
+    }
+}
+
+/// Whom it is for, and who is told: no manager who has left, or has no account.
+fn joiner(case: &Case) -> Joiner {
+    let employee = &case.person.primary().employee;
+    let email = employee.manager.as_ref().map(|manager| manager.email.clone()).filter(|email| !email.is_empty());
+    Joiner {
+        name: case.person.display(),
+        login: case.account.as_ref().map(|account| account.login.clone()).unwrap_or_default(),
+        start: employee.start_date.map(|start| start.to_string()),
+        manager: match &case.manager {
+            ManagerLink::Account { login, .. } => email.or_else(|| Some(login.clone())),
+            _ => None,
+        },
+    }
+}

@@ -1,0 +1,97 @@
+//! What a joiner signs in with on the first day reaches the manager, or IT, and nothing else.
+
+use crate::common::mailbox::Mailbox;
+use crate::common::rig::{Rig, Setup, on_a_system};
+use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::population::{Hr, Person};
+use namely_okta_sync::sandbox::world::today;
+use namely_okta_sync::store::{Store, starters};
+
+async fn world(onboarding: &str, mails: &Mailbox) -> Rig {
+    let mut rig = Rig::new(Setup::of(12));
+    rig.variables = vec![("MAIL".into(), mails.start())];
+    rig.extra = format!(
+        "[onboarding]\nchannel = \"it\"\n{onboarding}\n[[notify]]\nname = \"it\"\nkind = \"mail\"\nserver = \"env:MAIL\"\n\
+         from = \"sync@example.com\"\nto = [\"it@example.com\"]\nevents = [\"hold\"]\n"
+    );
+    rig.run().await;
+    rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+    rig
+}
+
+fn a_hire(rig: &Rig) -> Person {
+    Person {
+        email: "joiner@example.com".into(),
+        manager: Some(0),
+        ..Hr::new(31, today(rig.world.clock.now())).joiner(1)
+    }
+}
+
+/// What the account of somebody can be signed in to with for the first time.
+fn valid(rig: &Rig, person: &Person) -> Option<String> {
+    let okta = rig.world.okta.core();
+    let user = okta.user_by_anchor(&person.id)?;
+    assert_ne!(user.status, Status::Staged, "{user:?}");
+    user.sign_in.clone()
+}
+
+/// The store as it lies in the folder, with everything beside it.
+fn is_anywhere(rig: &Rig, secret: &str) -> bool {
+    let files = std::fs::read_dir(rig.folder.path()).expect("reads").flatten();
+    let has = |bytes: &[u8]| bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+    files.filter_map(|file| std::fs::read(file.path()).ok()).any(|bytes| has(&bytes))
+}
+
+#[test]
+fn an_activation_link_goes_to_the_manager_once_and_is_nowhere_else() {
+    on_a_system(async {
+        let mails = Mailbox::default();
+        let rig = world("activation = \"manager\"", &mails).await;
+        let (person, manager) = (a_hire(&rig), rig.setup.people[0].email.to_lowercase());
+        rig.hire(person.clone());
+        rig.until("the mail is there", async |_| !mails.mails().is_empty()).await;
+        rig.quiet().await;
+        let sent = mails.mails();
+        assert_eq!(sent.len(), 1, "{sent:?}");
+        assert!(sent[0].to.len() == 1 && sent[0].to[0].contains(&manager), "{sent:?}");
+        let link = valid(&rig, &person).expect("a link is valid");
+        assert!(sent[0].text.contains(&link) && sent[0].text.contains(&person.last_name), "{sent:?}");
+        assert!(!is_anywhere(&rig, &link), "stored, logged or audited");
+        let (rules, now) = (rig.store().rules().load(), rig.world.clock.now());
+        let reader = Store::reader(rig.store().place()).expect("opens");
+        let found = starters(&reader, &rules, "sandbox", 14, now).expect("reads");
+        let found = found.iter().find(|one| one.profile == person.id);
+        assert!(
+            found.is_none_or(|one| !one.can_sign_in && one.note.contains("was sent to their manager")),
+            "{found:?}"
+        );
+        let calls: Vec<String> = rig.effects().into_iter().filter(|call| call.contains("/lifecycle/")).collect();
+        assert!(calls.len() == 2 && calls[1].ends_with("/reactivate"), "{calls:?}");
+    });
+}
+
+#[test]
+fn what_could_not_be_sent_is_made_anew_which_makes_the_one_before_void() {
+    on_a_system(async {
+        let mails = Mailbox::default();
+        let rig = world("activation = \"tac\"\ntac_authenticator = \"aut1\"", &mails).await;
+        mails.refuse(true);
+        let person = Person { manager: None, ..a_hire(&rig) };
+        rig.hire(person.clone());
+        let made =
+            |rig: &Rig| rig.effects().iter().filter(|call| call.ends_with("/authenticator-enrollments/tac")).count();
+        rig.until("a code was made", async |rig| made(rig) > 0).await;
+        let first = valid(&rig, &person);
+        rig.until("it is made anew", async |rig| made(rig) > 1).await;
+        mails.refuse(false);
+        rig.until("the mail is there", async |_| !mails.mails().is_empty()).await;
+        rig.quiet().await;
+        let (sent, code) = (mails.mails(), valid(&rig, &person).expect("a code is valid"));
+        assert_eq!(sent.len(), 1, "{sent:?}");
+        assert!(sent[0].to[0].contains("it@example.com"), "{sent:?}");
+        assert!(made(&rig) > 1 && first.as_ref() != Some(&code) && sent[0].text.contains(&code), "{first:?} {sent:?}");
+        assert!(!is_anywhere(&rig, &code), "stored, logged or audited");
+        let said = rig.pairs("SELECT kind, row FROM audit WHERE kind = 'effect'").await;
+        assert!(said.iter().any(|(_, row)| row.contains("could not be sent, and is made anew")), "{said:?}");
+    });
+}
