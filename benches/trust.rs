@@ -169,9 +169,11 @@ async fn fill(config: &Config, store: &Store, clock: &Clock, people: usize) {
             profile,
             groups: desired.groups.keys().filter_map(|g| directory.find(g)).map(|g| g.id.clone()).collect(),
             apps: Default::default(),
+            app_names: Default::default(),
             user_type: String::new(),
             provider: String::new(),
             created_at: None,
+            status_since: None,
             marks: Marks { manager: Link::Nobody, ..Marks::default() },
         }
     };

@@ -31,7 +31,7 @@ pub struct Drifted {
 }
 
 /// Somebody who was as planned is planned anew, because a read shows what nobody has compared yet; whoever is dirty is so anyhow.
-pub(super) fn look_at(c: &Tx, org: &str, owner: Option<&Owner>, now: Moment) -> Result<(), StoreError> {
+pub(super) fn plan_anew(c: &Tx, org: &str, owner: Option<&Owner>, now: Moment) -> Result<(), StoreError> {
     let Some(owner) = owner.filter(|owner| owner.is_done) else { return Ok(()) };
     dirty::mark_dirty(c, owner.target, org, Priority::Describe, ANY_BUCKET, Cause::OrgRead, now).map(drop)
 }

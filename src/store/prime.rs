@@ -212,7 +212,7 @@ impl List<'_> {
             Some(owner) if is_in_use_by_leaver(&owner, &found) => {
                 self.end_again(c, &owner, &known, &found, observed)?
             }
-            owner if changes.is_empty() && is_named => drifted::look_at(c, self.org, owner.as_ref(), self.started)?,
+            owner if changes.is_empty() && is_named => drifted::plan_anew(c, self.org, owner.as_ref(), self.started)?,
             Some(owner) if !changes.is_empty() => self.follow(c, &owner, &found, changes, observed)?,
             _ => {}
         }

@@ -141,7 +141,7 @@ impl Comparison<'_> {
         if changes.is_empty() && shows_new_name(&known, found) {
             let merged = merge(&known, found, self.read, &self.rules.mapping, None);
             accounts::put(c, self.org, &merged, matched, self.started - LAG)?;
-            return drifted::look_at(c, self.org, owner.as_ref(), self.now).map(|()| Beside::Same);
+            return drifted::plan_anew(c, self.org, owner.as_ref(), self.now).map(|()| Beside::Same);
         }
         if changes.is_empty() {
             account::observed(c, self.org, &found.id, observed.max(self.started - LAG))?;
