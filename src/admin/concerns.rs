@@ -2,7 +2,7 @@
 
 use super::state::{ENDS_SOON, State};
 use crate::clock::Moment;
-use crate::store::{LeaverWithAccess, Pause};
+use crate::store::{LeaverWithAccess, Pause, Unreached};
 
 /// A tenant that was not read for longer is remarkable: it is looked at every few seconds.
 const UNREAD: f64 = 120.0;
@@ -53,6 +53,7 @@ impl State {
             true => warn(format!("{what}: {why}")), // it says what to do
             false => warn(format!("{what}: {why}; see `check`")),
         }));
+        all.extend(state.unreached.iter().map(|one| warn(unreached(one, &state.at))));
         for one in state.expiring.iter().filter(|one| one.seconds < ENDS_SOON) {
             all.push(bad(ends(&one.what, one.seconds)));
         }
@@ -79,6 +80,18 @@ impl State {
 
 fn paused(pause: &Pause, at: &str) -> String {
     format!("{}, since {}; let it go on with `resume {}`", pause.message(), ago(pause.at, at), pause.id)
+}
+
+/// Who takes no messages, what was answered, and who mends it how.
+fn unreached(one: &Unreached, at: &str) -> String {
+    let (who, since, said, channel) = (one.who(), ago(one.since, at), &one.said, &one.channel);
+    let mend = match &one.recipient {
+        Some(_) => "correct the address in `to`, or have the mailbox mended",
+        None => "make a new address for it and reload",
+    };
+    format!(
+        "{who} takes no messages, since {since}: {said}; {mend} ([[notify]] {channel}); it is asked again by itself"
+    )
 }
 
 /// A credential that ends, or has ended.

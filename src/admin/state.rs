@@ -5,8 +5,8 @@ use crate::clock::Moment;
 use crate::domain::Priority;
 use crate::domain::plan::limits::Mode;
 use crate::store::{
-    HeldChanges, LeaverWithAccess, OrgVitals, Pause, SeenNode, StoreError, Tx, Unconfigured, Used, Vitals, holds,
-    nodes, pauses,
+    HeldChanges, LeaverWithAccess, OrgVitals, Pause, SeenNode, StoreError, Tx, Unconfigured, Unreached, Used, Vitals,
+    holds, nodes, pauses,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -220,6 +220,9 @@ pub struct State {
     #[serde(default)]
     pub approvers: Approvers,
     pub audit: AuditState,
+    /// Channels of messages, and recipients of mail, that take none.
+    #[serde(default)]
+    pub unreached: Vec<Unreached>,
 }
 
 /// Who can approve over the admin API.
@@ -391,6 +394,7 @@ impl State {
                 broken: running.map(Running::audit_is_broken),
                 undelivered: seen.sinks.iter().map(|(sink, (rows, _))| (sink.clone(), *rows)).collect(),
             },
+            unreached: seen.unreached.clone(),
         };
         state.state = state.overall();
         Ok(state)

@@ -3,6 +3,7 @@
 use super::access::AccessEnded;
 use super::details::{Effect, HoldEnded, Missing, MissingNews, Observed, Owner, TakenBack, Verdict, Vote};
 use super::event::Event;
+use super::reach::who;
 use crate::domain::guard::change::describe as describe_step;
 use crate::domain::{FieldChange, Step};
 use serde_json::Value;
@@ -132,6 +133,8 @@ pub fn describe(event: &Event) -> String {
             1 => format!("a sign-in to the console from {} was refused", it.from),
             times => format!("a sign-in to the console from {} was refused, for the {times}. time in a row", it.from),
         },
+        Event::Unreached(it) => with(format!("{} takes no messages", it.who()), Some(&it.said)),
+        Event::Reached(it) => format!("{} takes messages again", who(&it.channel, it.recipient.as_deref())),
         Event::Unknown { kind, detail } => format!("{kind}: {detail}"),
         Event::Misfit { kind, detail, why } => format!("{kind}, which this version cannot read ({why}): {detail}"),
     }

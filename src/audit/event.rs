@@ -11,6 +11,7 @@ use super::details::{
     Reminded, Requested, Reviewed, Searched, Split, Started, StoreMoved, TakenBack, Undone, Unpinned, Unreadable, Walk,
     Withheld,
 };
+use super::reach::{Reached, Unreached};
 use super::sign_in::{SignIn, SignInRefused};
 use serde::Deserialize;
 use serde_json::Value;
@@ -135,4 +136,7 @@ kinds! {
     Started(Started) = "started",
     SignedIn(SignIn) = "signed_in",
     SignInRefused(SignInRefused) = "sign_in_refused",
+    /// A receiver of messages takes none.
+    Unreached(Unreached) = "unreached",
+    Reached(Reached) = "reached",
 }

@@ -8,6 +8,7 @@ pub mod details;
 pub(crate) mod event;
 mod holds;
 mod instant;
+pub(crate) mod reach;
 pub mod record;
 pub(crate) mod row;
 pub(crate) mod sign_in;

@@ -211,6 +211,7 @@ mod tests {
             safeguards: Vec::new(),
             approvers: Approvers::default(),
             audit: AuditState { rows: 0, sealed: 0, broken: None, undelivered: BTreeMap::new() },
+            unreached: Vec::new(),
         }
     }
 

@@ -23,25 +23,18 @@ pub struct Channel {
     pub template: Option<String>,
 }
 
-impl Channel {
-    /// The name of its cursor in the store, and in metrics.
-    pub fn cursor(&self) -> String {
-        format!("notify {}", self.name)
-    }
-}
-
 pub(super) fn channel(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Option<Channel> {
     let path = s.path.clone();
     let name = s.required_text(r, "name", "it");
     let word = s.required_text(r, "kind", "slack");
     let kind = word.and_then(|at| match at.value.as_str() {
-        "slack" => Some(Kind::Slack { url: net::secret_url(r, &mut s, secrets, "env:SLACK_URL")? }),
-        "teams" => Some(Kind::Teams { url: net::secret_url(r, &mut s, secrets, "env:TEAMS_URL")? }),
+        "slack" => Some(Kind::Slack { url: net::secret_url(r, &mut s, secrets, "env:SLACK_URL")?.into() }),
+        "teams" => Some(Kind::Teams { url: net::secret_url(r, &mut s, secrets, "env:TEAMS_URL")?.into() }),
         "webhook" => {
             let url = net::secret_url(r, &mut s, secrets, "env:WEBHOOK_URL");
             let key = format!("{path}.secret");
             let secret = s.text(r, "secret").map(|at| secrets.resolve(r, &key, at));
-            Some(Kind::Webhook { url: url?, secret: optional(secret).ok()? })
+            Some(Kind::Webhook { url: url?.into(), secret: optional(secret).ok()?.map(Into::into) })
         }
         "mail" => {
             let server = net::mail_server(r, &mut s, secrets);
@@ -55,7 +48,8 @@ pub(super) fn channel(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Opti
             let read = to.value.iter().map(|text| mailbox(r, &format!("{path}.to"), text, to.span.clone()));
             let to: Vec<Option<Mailbox>> = read.collect();
             let (server, readable) = server?;
-            Some(Kind::Mail { server, readable, from: from?, to: to.into_iter().collect::<Option<_>>()? })
+            let to = to.into_iter().collect::<Option<_>>()?;
+            Some(Kind::Mail { server: server.into(), readable, from: from?, to })
         }
         other => {
             r.problem(at.span, format!("{path}.kind: {other:?} is not one of slack, teams, webhook, mail"));

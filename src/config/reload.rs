@@ -3,7 +3,7 @@
 use super::Config;
 use super::contents::{differing, flat};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use toml::Table;
 
 /// One key that differs.
@@ -74,9 +74,14 @@ fn differences(old: &Table, new: &Table) -> Vec<ChangedKey> {
             key: key.clone(),
             before: old.get(key).cloned(),
             after: new.get(key).cloned(),
-            live: is_live(key),
+            live: is_live(key) && is_there_both_times(key, &old, &new),
         })
         .collect()
+}
+
+/// Of those who are told: whoever is new, or gone, is one for the next start.
+fn is_there_both_times(key: &str, old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> bool {
+    table_of(key) != "notify" || (old.contains_key(key) && new.contains_key(key))
 }
 
 /// Whether a key takes effect without a restart.
@@ -91,6 +96,8 @@ pub(super) fn is_live(key: &str) -> bool {
             let proves = within("token") || within("service_app.key");
             proves || within("budget.") || within("retry.")
         }
+        // Addresses and secrets of those who are told already.
+        "notify" => within("url") || within("server") || within("secret"),
         "admin" => key.starts_with("admin.tokens"),
         table => RULES.contains(&table) && !new_kind,
     }

@@ -3,12 +3,16 @@
 //! **Invariant:** a digest names people and what happened to their access, and no value of any attribute. What is told is
 //! decided here, without I/O; `actors/notifier.rs` delivers it.
 
+pub(crate) mod answer;
 pub(crate) mod channel;
 pub(crate) mod sign_in;
+pub(crate) mod size;
 
 use crate::audit::details::agreement;
+use crate::audit::reach::{Reached, Unreached};
 use crate::audit::{Effect, Event as Audited, Outcome, Row};
 use crate::domain::Step;
+use crate::domain::text::visible;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,6 +21,8 @@ use std::fmt;
 
 /// People who are named of each kind; the rest is counted.
 const NAMED: usize = 15;
+/// Characters of a name that are told.
+const NAME: usize = 80;
 /// Steps that a template may take.
 const FUEL: u64 = 5_000_000;
 
@@ -28,6 +34,8 @@ pub enum Event {
     Hold,
     /// Writes were stopped, or go on.
     Pause,
+    /// Another channel, or a recipient of its mail, takes no messages, or takes them again.
+    Channel,
     /// Somebody waits for somebody to change something.
     Quarantine,
     /// Okta has refused something.
@@ -52,9 +60,10 @@ pub enum Event {
 
 impl Event {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Event; 12] = [
+    pub const ALL: [Event; 13] = [
         Event::Hold,
         Event::Pause,
+        Event::Channel,
         Event::Quarantine,
         Event::Failure,
         Event::LeaverDone,
@@ -82,6 +91,7 @@ impl Event {
             Event::AccessChange => "access_change",
             Event::Reconciliation => "reconciliation",
             Event::Drift => "drift",
+            Event::Channel => "channel",
         }
     }
 
@@ -92,7 +102,7 @@ impl Event {
 
     /// Whether it does not wait for the next digest.
     pub const fn is_urgent(self) -> bool {
-        matches!(self, Event::Hold | Event::Pause)
+        matches!(self, Event::Hold | Event::Pause | Event::Channel)
     }
 
     /// What a row of the audit says to people, and about whom.
@@ -106,6 +116,7 @@ impl Event {
             Audited::HoldEnded(_) if row.target.is_none() => hold(),
             Audited::ApprovedAlone(_) | Audited::Reminded(_) => hold(),
             Audited::Paused(_) | Audited::Resumed(_) => Some((Event::Pause, row.describe())),
+            Audited::Unreached(_) | Audited::Reached(_) => Some((Event::Channel, row.describe())),
             Audited::Quarantined(_) => Some((Event::Quarantine, String::new())),
             Audited::Reconciled(reconciled) => {
                 let org = row.org.as_deref().unwrap_or_default();
@@ -208,6 +219,7 @@ impl Event {
             "effect" => Some(Event::Failure),
             "reconciled" => Some(Event::Reconciliation),
             "drifted" => Some(Event::Drift),
+            "unreached" | "reached" => Some(Event::Channel),
             _ => None,
         }
     }
@@ -229,6 +241,7 @@ impl fmt::Display for Event {
             Event::AccessChange => "Access changed",
             Event::Reconciliation => "Reconciliation",
             Event::Drift => "Changed in Okta by somebody else",
+            Event::Channel => "Cannot be told, or again",
         })
     }
 }
@@ -250,17 +263,28 @@ pub struct Digest {
     gathered: BTreeMap<Event, Gathered>,
     /// Reports that mail brings along.
     files: Vec<String>,
+    /// The first row that is told of, and when the last one was written.
+    first: Option<i64>,
+    last: String,
 }
 
 impl Digest {
-    /// Takes a row in, if it is one of `wanted`.
-    pub fn row(&mut self, row: &Row, wanted: &BTreeSet<Event>) {
-        // Whoever could say no must hear of it in time, whatever they want to be told of.
-        let is_for_all =
-            matches!(row.event, Audited::ApprovedAlone(_) | Audited::Misfit { kind: "approved_alone", .. });
-        let Some((event, message)) = Event::of(row).filter(|(event, _)| is_for_all || wanted.contains(event)) else {
+    /// Takes a row in, if it is one of `wanted` and as urgent as it should be.
+    pub fn row(&mut self, row: &Row, wanted: &BTreeSet<Event>, urgent: bool) {
+        // Whoever could say no must hear of it in time, and somebody that nobody else is told any more, whatever they want.
+        let is_for_all = matches!(
+            row.event,
+            Audited::ApprovedAlone(_)
+                | Audited::Unreached(Unreached { recipient: None, .. })
+                | Audited::Reached(Reached { recipient: None, .. })
+                | Audited::Misfit { kind: "approved_alone", .. }
+        );
+        let is_wanted = |event: &Event| event.is_urgent() == urgent && (is_for_all || wanted.contains(event));
+        let Some((event, message)) = Event::of(row).filter(|(event, _)| is_wanted(event)) else {
             return;
         };
+        self.first.get_or_insert(row.seq);
+        self.last.clone_from(&row.at);
         if let Audited::Reconciled(reconciled) = &row.event {
             self.files.extend(reconciled.report.clone());
         }
@@ -277,9 +301,12 @@ impl Digest {
         self.gathered.is_empty()
     }
 
-    /// Whether it should not wait.
-    pub fn is_urgent(&self) -> bool {
-        self.gathered.keys().any(|event| event.is_urgent())
+    /// Tells this message from all others: the same whenever it is sent again, whatever was audited meanwhile.
+    pub fn id(&self, receiver: &str) -> String {
+        let first = self.first.unwrap_or_default();
+        let text = format!("{receiver}\n{first}\n{}", self.last);
+        let sum = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+        format!("{first}.{}", crate::domain::hex(&sum.as_ref()[..12]))
     }
 
     /// Reports that mail brings along.
@@ -298,17 +325,25 @@ impl Digest {
             .gathered
             .iter()
             .map(|(event, gathered)| {
-                let named: Vec<&String> =
-                    gathered.people.iter().filter_map(|target| names.get(target)).take(NAMED).collect();
+                let names = gathered.people.iter().filter_map(|target| names.get(target));
+                let named: Vec<String> = names.take(NAMED).map(|name| short(name)).collect();
+                let message: Vec<String> = gathered.message.iter().map(|message| visible(message)).collect();
                 let count = if gathered.people.is_empty() { gathered.times } else { gathered.people.len() };
                 json!({
                     "event": event.as_str(), "title": event.to_string(), "count": count, "people": named,
-                    "more": gathered.people.len().saturating_sub(named.len()), "message": gathered.message,
+                    "more": gathered.people.len().saturating_sub(named.len()), "message": message,
                 })
             })
             .collect();
         json!({ "events": events, "rows": { "from": from, "to": to } })
     }
+}
+
+/// A name as it is told: whatever somebody has typed, it is one short word among others.
+fn short(name: &str) -> String {
+    let cut: String = name.chars().take(NAME).collect();
+    let more = if cut.len() < name.len() { "…" } else { "" };
+    visible(&format!("{cut}{more}").replace('\n', " "))
 }
 
 /// The text of a message where the configuration gives none.
@@ -344,7 +379,7 @@ pub fn check(template: &str) -> Result<(), TemplateError> {
             .gathered
             .insert(event, Gathered { people: BTreeSet::from([target]), message: vec!["message".into()], times: 1 });
     }
-    let names = (1..=12).map(|target| (target, format!("Person {target}"))).collect();
+    let names = (1..=13).map(|target| (target, format!("Person {target}"))).collect();
     render(template, &digest.value(&names, 1, 2)).map(drop)
 }
 
@@ -388,7 +423,7 @@ mod tests {
         let mut digest = Digest::default();
         for target in 0..10_000 {
             let step = Step::AddGroup { id: "00u1".into(), group: "00g1".into(), name: "Finance".into() };
-            digest.row(&effect(target, step, "applied"), &all());
+            digest.row(&effect(target, step, "applied"), &all(), false);
         }
         let names = digest.people().into_iter().map(|target| (target, format!("P{target}"))).collect();
         let text = render(DEFAULT_TEMPLATE, &digest.value(&names, 1, 10_000)).expect("renders");
@@ -401,18 +436,52 @@ mod tests {
         let mut digest = Digest::default();
         let profile = BTreeMap::from([("secret".to_owned(), json!("x"))]);
         let create = Step::CreateUser { profile, groups: Vec::new(), activate: true, user_type: None };
-        digest.row(&effect(1, create, "applied"), &all());
+        digest.row(&effect(1, create, "applied"), &all(), false);
         let change = FieldChange { field: "title".into(), before: Value::Null, after: "y".into() };
-        digest.row(&effect(2, Step::UpdateUser { id: "00u2".into(), changes: vec![change] }, "applied"), &all());
-        digest.row(&effect(3, Step::Activate { id: "00u3".into(), send_email: false }, "retry"), &all());
-        digest.row(&held(None), &all());
-        digest.row(&held(Some(7)), &all());
-        assert!(digest.is_urgent());
+        digest.row(&effect(2, Step::UpdateUser { id: "00u2".into(), changes: vec![change] }, "applied"), &all(), false);
+        digest.row(&effect(3, Step::Activate { id: "00u3".into(), send_email: false }, "retry"), &all(), false);
+        digest.row(&held(None), &all(), false);
         let value = digest.value(&BTreeMap::from([(1, "Ada".to_owned())]), 1, 4);
         let text = render(DEFAULT_TEMPLATE, &value).expect("renders");
-        assert_eq!(text, "Waits for a decision: 1\n  hold 3: deactivate, too many\nNew hires ready: 1\n  Ada\n");
-        assert_eq!(subject(&value), "waits for a decision: 1, new hires ready: 1");
+        assert_eq!(text, "New hires ready: 1\n  Ada\n", "what does not wait is no part of a digest");
+        assert_eq!(subject(&value), "new hires ready: 1");
         assert!(!value.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn what_does_not_wait_is_a_message_of_its_own() {
+        let mut digest = Digest::default();
+        digest.row(&held(None), &all(), true);
+        digest.row(&held(Some(7)), &all(), true);
+        digest.row(&effect(3, Step::Activate { id: "00u3".into(), send_email: false }, "applied"), &all(), true);
+        let text = render(DEFAULT_TEMPLATE, &digest.value(&BTreeMap::new(), 1, 4)).expect("renders");
+        assert_eq!(text, "Waits for a decision: 1\n  hold 3: deactivate, too many\n");
+    }
+
+    #[test]
+    fn a_receiver_that_takes_nothing_is_told_to_whoever_else_there_is() {
+        let mut digest = Digest::default();
+        let one = json!({ "channel": "hr", "recipient": "ann@acme.com", "said": "550 no such user" });
+        digest.row(&row(None, "unreached", one.clone()), &BTreeSet::new(), true);
+        assert!(digest.is_empty(), "one recipient of several concerns only who wants to hear of it");
+        digest.row(&row(None, "unreached", one), &all(), true);
+        let whole = json!({ "channel": "it", "said": "it answered 404" });
+        digest.row(&row(None, "unreached", whole), &BTreeSet::new(), true);
+        let text = render(DEFAULT_TEMPLATE, &digest.value(&BTreeMap::new(), 1, 4)).expect("renders");
+        assert!(["ann@acme.com", "550 no such user", "\"it\"", "404"].iter().all(|word| text.contains(word)), "{text}");
+    }
+
+    #[test]
+    fn a_message_has_one_name_however_often_it_is_sent_and_a_name_of_a_megabyte_is_short() {
+        let mut digest = Digest::default();
+        digest.row(&effect(1, Step::Activate { id: "00u3".into(), send_email: false }, "applied"), &all(), false);
+        let again = digest.clone();
+        digest.row(&held(None), &all(), false);
+        assert_eq!(digest.id("notify hr"), again.id("notify hr"));
+        assert_ne!(digest.id("notify hr"), digest.id("notify it"));
+        let names = BTreeMap::from([(1, format!("\u{1b}[2J{}", "x".repeat(1 << 20)))]);
+        let text = render(DEFAULT_TEMPLATE, &digest.value(&names, 1, 4)).expect("renders");
+        assert!(text.len() < 200 && !text.contains('\u{1b}'), "{text}");
     }
 
     #[test]
@@ -429,7 +498,7 @@ mod tests {
     fn only_what_a_channel_wants_is_told() {
         let mut digest = Digest::default();
         let suspend = Step::Suspend { id: "00u1".into(), status: AccountStatus::Active };
-        digest.row(&effect(1, suspend, "applied"), &BTreeSet::from([Event::Return]));
+        digest.row(&effect(1, suspend, "applied"), &BTreeSet::from([Event::Return]), false);
         assert!(digest.is_empty());
     }
 
@@ -437,8 +506,8 @@ mod tests {
     fn a_row_that_cannot_be_read_is_told_of_without_what_it_holds() {
         let mut digest = Digest::default();
         let row = json!({ "seq": 7, "kind": "approved_alone", "detail": { "hold": "three", "secret": "x" } });
-        digest.row(&Row::of(&row), &BTreeSet::new());
-        assert!(digest.is_urgent(), "whoever could say no hears of it");
+        digest.row(&Row::of(&row), &BTreeSet::new(), true);
+        assert!(!digest.is_empty(), "whoever could say no hears of it");
         let text = render(DEFAULT_TEMPLATE, &digest.value(&BTreeMap::new(), 7, 7)).expect("renders");
         let message = "row 7 of the audit (approved_alone) cannot be read by this version: see `audit list`";
         assert_eq!(text, format!("Waits for a decision: 1\n  {message}\n"));

@@ -58,6 +58,8 @@ pub fn decided_by(event: &Event) -> Option<String> {
         | Event::Started(_)
         | Event::SignedIn(_)
         | Event::SignInRefused(_)
+        | Event::Unreached(_)
+        | Event::Reached(_)
         | Event::Unknown { .. }
         | Event::Misfit { .. } => None,
     }

@@ -241,6 +241,8 @@ impl Collector {
             | Event::Started(_)
             | Event::SignedIn(_)
             | Event::SignInRefused(_)
+            | Event::Unreached(_)
+            | Event::Reached(_)
             | Event::Unknown { .. }
             | Event::Misfit { .. } => {}
         }

@@ -66,7 +66,7 @@ pub(super) fn append_all(c: &Tx, records: &[Record]) -> Result<i64, StoreError> 
 }
 
 /// Number and hash of the last row, also if retention has removed it.
-fn end(c: &Tx) -> Result<(i64, Vec<u8>), StoreError> {
+pub(super) fn end(c: &Tx) -> Result<(i64, Vec<u8>), StoreError> {
     match audit::last(c)? {
         Some(last) => Ok(last),
         None => Ok(base(c)?.unwrap_or_default()),
@@ -164,16 +164,6 @@ impl Store {
         self.run(move |c| audit::delivered(c, &name, seq)).await
     }
 
-    /// A reader of the audit that is new begins at its end: it is told what comes.
-    pub async fn begin_at_end(&self, name: &str) -> Result<(), StoreError> {
-        let name = name.to_owned();
-        self.run(move |c| {
-            let last = end(c)?.0;
-            audit::begin(c, &name, last)
-        })
-        .await
-    }
-
     /// The names of targets' people.
     pub async fn names(&self, targets: BTreeSet<i64>) -> Result<BTreeMap<i64, String>, StoreError> {
         self.run(move |c| {
@@ -184,11 +174,6 @@ impl Store {
             Ok(names)
         })
         .await
-    }
-
-    /// Sinks that are not configured any more hold nothing back.
-    pub async fn keep_sinks(&self, names: Vec<String>) -> Result<(), StoreError> {
-        self.run(move |c| audit::keep_sinks(c, &names)).await
     }
 
     /// Signs what the chain is now; `None` if that was signed already.

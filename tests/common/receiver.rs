@@ -12,6 +12,12 @@ pub struct Receiver {
     pub bodies: Arc<Mutex<Vec<String>>>,
     pub authorised: Arc<Mutex<Vec<String>>>,
     pub signatures: Arc<Mutex<Vec<String>>>,
+    /// What it answers instead of taking anything: the status, and `Retry-After`.
+    refuses: Arc<Mutex<Option<(u16, Option<String>)>>>,
+    /// It takes no body that is longer.
+    largest: Arc<Mutex<Option<usize>>>,
+    /// Every body that was sent to it, taken or not, and when.
+    tried: Arc<Mutex<Vec<(String, std::time::Instant)>>>,
 }
 
 impl Receiver {
@@ -37,6 +43,16 @@ impl Receiver {
         if *self.down.lock().expect("locks") {
             return HttpResponse::ServiceUnavailable().finish();
         }
+        let text = String::from_utf8_lossy(body).into_owned();
+        self.tried.lock().expect("locks").push((text, std::time::Instant::now()));
+        if let Some((status, after)) = self.refuses.lock().expect("locks").clone() {
+            let mut answer = HttpResponse::build(status.try_into().expect("a status"));
+            after.iter().for_each(|after| drop(answer.insert_header(("retry-after", after.as_str()))));
+            return answer.body("no_service");
+        }
+        if self.largest.lock().expect("locks").is_some_and(|largest| body.len() > largest) {
+            return HttpResponse::PayloadTooLarge().finish();
+        }
         let header = |name: &str| request.headers().get(name).and_then(|h| h.to_str().ok()).map(str::to_owned);
         self.authorised.lock().expect("locks").extend(header("authorization"));
         self.signatures.lock().expect("locks").extend(header("x-signature-256"));
@@ -49,6 +65,21 @@ impl Receiver {
     /// Sets whether it is down.
     pub fn set_down(&self, down: bool) {
         *self.down.lock().expect("locks") = down;
+    }
+
+    /// From here on it answers with this status, until it is told to take everything.
+    pub fn refuse(&self, status: Option<u16>, retry_after: Option<&str>) {
+        *self.refuses.lock().expect("locks") = status.map(|status| (status, retry_after.map(str::to_owned)));
+    }
+
+    /// From here on it takes no body with more bytes.
+    pub fn take_at_most(&self, bytes: usize) {
+        *self.largest.lock().expect("locks") = Some(bytes);
+    }
+
+    /// Every body that was sent to it, taken or not, and when.
+    pub fn tried(&self) -> Vec<(String, std::time::Instant)> {
+        self.tried.lock().expect("locks").clone()
     }
 
     /// Everything it was sent.

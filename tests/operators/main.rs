@@ -5,6 +5,7 @@ mod common {
     pub mod change;
     pub mod chromium;
     pub mod config;
+    pub mod mail_server;
     pub mod patience;
     pub mod program;
     pub mod quick;
@@ -31,6 +32,7 @@ mod notifications;
 mod pages;
 mod plans;
 mod pruning;
+mod receivers;
 mod reconciliation;
 mod refusals;
 mod safeguards;

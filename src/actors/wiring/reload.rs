@@ -84,6 +84,13 @@ fn exchange_secrets(held: &Config, new: &mut Config, changes: &[ChangedKey]) {
         }
         tenant.token = used.token.clone();
     }
+    for channel in &mut new.notify {
+        let Some(used) = held.notify.iter().find(|one| one.name == channel.name) else { continue };
+        if is_new(format!("notify[{}].", channel.name)) {
+            used.kind.exchange(&channel.kind);
+        }
+        channel.kind = used.kind.clone();
+    }
 }
 
 fn audited(change: &ChangedKey) -> ConfigChange {

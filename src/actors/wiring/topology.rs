@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::namely::{Detector, NamelyClient, Reader};
 use crate::okta;
 use crate::retry;
-use crate::store::{Store, StoreError, known_documents, missing_profiles, unreadable};
+use crate::store::{Receiver, Store, StoreError, known_documents, missing_profiles, unreadable};
 use arc_swap::ArcSwap;
 use reqwest::header::HeaderMap;
 use std::collections::BTreeMap;
@@ -179,24 +179,34 @@ fn sinks(audit: &Audit, network: &Http) -> Result<Vec<Sink>, http::ClientError> 
     Ok(sinks)
 }
 
+/// Whom a channel tells, each by itself: nobody waits for another one, and what does not wait not for a digest.
+fn receivers(channel: &Channel) -> impl Iterator<Item = (&Channel, Receiver)> {
+    channel.kind.recipients().into_iter().flat_map(move |recipient| {
+        let of =
+            move |urgent| (channel, Receiver { channel: channel.name.clone(), recipient: recipient.clone(), urgent });
+        [true, false].map(of)
+    })
+}
+
 /// Starts what tells others: audit sinks and notifiers, each from where it was.
 async fn start_reporting(config: &Config, shared: &Shared) -> Result<(), StartError> {
     let sinks = sinks(&config.audit, &config.http)?;
-    let channels = config.notify.iter().map(Channel::cursor);
-    shared.store.keep_sinks(sinks.iter().map(Sink::name).chain(channels).collect()).await?;
+    let receivers: Vec<(&Channel, Receiver)> = config.notify.iter().flat_map(receivers).collect();
+    let kept = receivers.iter().map(|(_, receiver)| receiver.clone()).collect();
+    shared.store.keep_readers(sinks.iter().map(Sink::name).collect(), kept).await?;
     let former_words = config.audit.former_words;
     for sink in sinks {
         let name = sink.name();
         let sink = AuditSink { sink, former_words, shared: shared.clone() };
         shared.supervisor.keep("audit sink", &name, move || sink.clone().keep());
     }
-    for channel in &config.notify {
-        shared.store.begin_at_end(&channel.cursor()).await?;
+    for (channel, receiver) in receivers {
         let client = client(HeaderMap::new(), &config.http.transport(SINK_TIMEOUT))
             .map_err(|e| http::ClientError::from(CallError::from(e)))?;
         shared.channels.add(&channel.name, channel.kind.clone(), client.clone());
-        let notifier = Notifier { channel: channel.clone(), client, shared: shared.clone() };
-        shared.supervisor.keep("notifier", &channel.name, move || notifier.clone().keep());
+        let name = receiver.cursor();
+        let notifier = Notifier { channel: channel.clone(), receiver, client, shared: shared.clone() };
+        shared.supervisor.keep("notifier", &name, move || notifier.clone().keep());
     }
     Ok(())
 }

@@ -35,3 +35,14 @@ pub fn damaged(key: &str, why: &str) -> StoreError {
 pub fn run(c: &Tx) -> Result<i64, StoreError> {
     number(c, "run")
 }
+
+/// What is kept of receivers of messages: values whose key begins with a word, by the rest of it.
+pub fn of_receivers(c: &Tx, word: &str) -> Result<Vec<(String, String)>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT key, value FROM meta WHERE key LIKE 'sending %' OR key LIKE 'unreached %' ORDER BY key",
+    )?;
+    let rows = select.query_map([], |row| Ok((row.get::<String>(0)?, row.get(1)?)))?;
+    let rows: Vec<(String, String)> = rows.collect::<Result<_, _>>()?;
+    let of = |(key, value): (String, String)| Some((key.strip_prefix(word)?.strip_prefix(' ')?.to_owned(), value));
+    Ok(rows.into_iter().filter_map(of).collect())
+}

@@ -8,6 +8,7 @@ use crate::domain::work::machine::State;
 use crate::domain::{ChangeKind, Rulebook};
 use crate::store::StoreError;
 use crate::store::engine::Tx;
+use crate::store::receivers::{Unreached, reader_of, unreached};
 use crate::store::rows::audit as audit_rows;
 use crate::store::rows::{matched, missing, people, population, rejection, risk};
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ pub struct Vitals {
     pub sealed_rows: i64,
     /// Of each reader of the audit: rows that it has not delivered, and when the oldest of them was written.
     pub sinks: BTreeMap<String, (i64, Option<Moment>)>,
+    /// Channels of messages, and recipients of mail, that take none.
+    pub unreached: Vec<Unreached>,
 }
 
 /// People of one org.
@@ -91,6 +94,7 @@ pub fn vitals(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vitals, StoreErro
     vitals.safeguards = used(c, &vitals.orgs, &rules.safeguards.limits, now)?;
     vitals.leavers = leavers_with_access(c, rules, now)?;
     vitals.unconfigured = unconfigured(c, rules)?;
+    vitals.unreached = unreached(c)?;
     audit(c, &mut vitals)?;
     Ok(vitals)
 }
@@ -138,7 +142,8 @@ fn audit(c: &Tx, vitals: &mut Vitals) -> Result<(), StoreError> {
     vitals.sealed_rows = audit_rows::sealed(c)?.unwrap_or(0);
     for (sink, seq, oldest) in audit_rows::sinks(c)? {
         let waits = (vitals.audit_rows - seq).max(0);
-        vitals.sinks.insert(sink, (waits, oldest.filter(|_| waits > 0)));
+        let all = vitals.sinks.entry(reader_of(&sink)).or_default();
+        *all = (all.0.max(waits), all.1.into_iter().chain(oldest.filter(|_| waits > 0)).min());
     }
     Ok(())
 }

@@ -1,0 +1,182 @@
+//! Receivers of messages: how far each has been told, what is on its way to it, and who takes none.
+//!
+//! **Invariant:** that a receiver takes nothing is written down once when it begins, and once when it is over, in the transaction
+//! that says so.
+
+use super::audit_log::append;
+use super::rows::audit as audit_rows;
+use super::rows::meta::{forget, meta, of_receivers, set_meta};
+use super::{Store, StoreError, Tx};
+use crate::audit::reach::{Reached, Unreached as Unreaching, who};
+use crate::audit::{Event, Record};
+use crate::clock::Moment;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+const SENDING: &str = "sending";
+const UNREACHED: &str = "unreached";
+/// What the name of a cursor of messages begins with.
+const URGENT: &str = "urgent ";
+const NOTIFY: &str = "notify ";
+
+/// Somebody who is told of one kind of news: a channel, or one recipient of its mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receiver {
+    /// The channel, by its name in the configuration.
+    pub channel: String,
+    /// Of mail: the address.
+    pub recipient: Option<String>,
+    /// Whether it is told what does not wait, or what is gathered in digests. Neither waits for the other.
+    pub urgent: bool,
+}
+
+impl Receiver {
+    /// The name of its cursor.
+    pub fn cursor(&self) -> String {
+        let urgent = if self.urgent { URGENT } else { "" };
+        format!("{urgent}{NOTIFY}{}", self.place())
+    }
+
+    /// Who it is, whatever it is told.
+    fn place(&self) -> String {
+        match &self.recipient {
+            None => self.channel.clone(),
+            Some(recipient) => format!("{} <{recipient}>", self.channel),
+        }
+    }
+
+    fn sending(&self) -> String {
+        format!("{SENDING} {}", self.cursor())
+    }
+
+    fn unreached(&self) -> String {
+        format!("{UNREACHED} {}", self.place())
+    }
+}
+
+/// Whose cursor this is, for people and metrics: of a channel no recipient is named.
+pub fn reader_of(cursor: &str) -> String {
+    let rest = cursor.strip_prefix(URGENT).unwrap_or(cursor);
+    match rest.strip_prefix(NOTIFY) {
+        Some(place) => format!("{NOTIFY}{}", place.split_once(" <").map_or(place, |(channel, _)| channel)),
+        None => cursor.to_owned(),
+    }
+}
+
+/// Who takes no messages, since when, and what was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unreached {
+    /// The channel, by its name in the configuration.
+    pub channel: String,
+    /// Of mail: the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<String>,
+    /// What the receiver, or its server, said last.
+    pub said: String,
+    /// In milliseconds.
+    pub since: i64,
+}
+
+impl Unreached {
+    /// Who it is, for people.
+    pub fn who(&self) -> String {
+        who(&self.channel, self.recipient.as_deref())
+    }
+}
+
+/// Who takes no messages now.
+pub fn unreached(c: &Tx) -> Result<Vec<Unreached>, StoreError> {
+    of_receivers(c, UNREACHED)?.iter().map(|(_, text)| Ok(serde_json::from_str(text)?)).collect()
+}
+
+impl Store {
+    /// These readers of the audit are waited for, and no others. A receiver of messages that is new begins at the end: it is told
+    /// what comes; one whose channel was told as a whole before goes on from there.
+    pub async fn keep_readers(&self, sinks: Vec<String>, receivers: Vec<Receiver>) -> Result<(), StoreError> {
+        self.run(move |c| {
+            let (last, known) = (super::audit_log::end(c)?.0, audit_rows::sinks(c)?);
+            for receiver in &receivers {
+                let former = format!("{NOTIFY}{}", receiver.channel);
+                let from = known.iter().find(|(name, ..)| *name == former).map_or(last, |(_, seq, _)| *seq);
+                audit_rows::begin(c, &receiver.cursor(), from)?;
+            }
+            let names: Vec<String> = sinks.into_iter().chain(receivers.iter().map(Receiver::cursor)).collect();
+            audit_rows::keep_sinks(c, &names)?;
+            let kept: BTreeSet<String> =
+                receivers.iter().flat_map(|receiver| [receiver.sending(), receiver.unreached()]).collect();
+            for word in [SENDING, UNREACHED] {
+                for (rest, _) in of_receivers(c, word)? {
+                    let key = format!("{word} {rest}");
+                    if !kept.contains(&key) {
+                        forget(c, &key)?;
+                    }
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Up to which row the message reaches that was on its way to a receiver when nothing more was heard of it.
+    pub async fn sending(&self, receiver: &Receiver) -> Result<Option<i64>, StoreError> {
+        let key = receiver.sending();
+        self.run(move |c| {
+            let text = meta(c, &key)?;
+            text.map(|text| text.parse().map_err(|e| super::rows::meta::damaged(&key, &format!("{e}")))).transpose()
+        })
+        .await
+    }
+
+    /// A message up to this row is on its way from here on: whatever happens, it is sent again as it is.
+    pub async fn begin_sending(&self, receiver: &Receiver, to: i64) -> Result<(), StoreError> {
+        let key = receiver.sending();
+        self.run(move |c| set_meta(c, &key, &to.to_string())).await
+    }
+
+    /// A receiver has taken everything up to this row.
+    pub async fn taken(&self, receiver: &Receiver, to: i64, now: Moment) -> Result<(), StoreError> {
+        let receiver = receiver.clone();
+        self.run(move |c| {
+            audit_rows::delivered(c, &receiver.cursor(), to)?;
+            forget(c, &receiver.sending())?;
+            if meta(c, &receiver.unreached())?.is_some() {
+                forget(c, &receiver.unreached())?;
+                let Receiver { channel, recipient, .. } = receiver.clone();
+                append(c, &Record::general(now, Event::Reached(Reached { channel, recipient })))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// A receiver takes nothing, and that will not pass by itself.
+    pub async fn not_taken(&self, receiver: &Receiver, said: String, now: Moment) -> Result<(), StoreError> {
+        let receiver = receiver.clone();
+        self.run(move |c| {
+            let (key, Receiver { channel, recipient, .. }) = (receiver.unreached(), receiver.clone());
+            let known = meta(c, &key)?.map(|text| serde_json::from_str::<Unreached>(&text)).transpose()?;
+            if known.is_none() {
+                let event = Unreaching { channel: channel.clone(), recipient: recipient.clone(), said: said.clone() };
+                append(c, &Record::general(now, Event::Unreached(event)))?;
+            }
+            let since = known.map_or(now.millis(), |known| known.since);
+            set_meta(c, &key, &serde_json::to_string(&Unreached { channel, recipient, said, since })?)
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recipients_of_a_channel_are_one_reader_for_people() {
+        let mail = |urgent| Receiver { channel: "hr".into(), recipient: Some("ann@acme.com".into()), urgent };
+        assert_eq!(mail(true).cursor(), "urgent notify hr <ann@acme.com>");
+        for cursor in [mail(true).cursor(), mail(false).cursor(), "notify hr".into(), "urgent notify hr".into()] {
+            assert_eq!(reader_of(&cursor), "notify hr");
+        }
+        assert_eq!(reader_of("http siem"), "http siem");
+    }
+}
