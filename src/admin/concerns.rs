@@ -45,9 +45,8 @@ impl State {
         }
         all.extend(state.pauses.iter().map(|pause| bad(paused(pause, &state.at))));
         for hold in &state.holds {
-            let (id, change, why, people) = (hold.id, &hold.change, &hold.why, count(hold.people, "person", "people"));
-            let since = ago(hold.since, &state.at);
-            all.push(warn(format!("hold {id}, since {since}: {change} of {people}, {why}; see `holds show {id}`")));
+            let (id, since) = (hold.id, ago(hold.since, &state.at));
+            all.push(warn(format!("hold {id}, since {since}: {}; see `holds show {id}`", hold.message)));
         }
         all.extend(state.notices.iter().map(|(what, why)| match why.contains("; `") {
             true => warn(format!("{what}: {why}")), // it says what to do

@@ -1,7 +1,7 @@
 //! Audit events in words, for people who read a timeline.
 
 use super::access::AccessEnded;
-use super::details::{Effect, HoldEnded, Missing, MissingNews, Observed, Owner, TakenBack, Verdict, Vote};
+use super::details::{Effect, Held, HoldEnded, Missing, MissingNews, Observed, Owner, TakenBack, Verdict, Vote};
 use super::event::Event;
 use super::reach::who;
 use crate::domain::guard::change::describe as describe_step;
@@ -53,6 +53,7 @@ pub fn describe(event: &Event) -> String {
             format!("no other account was found in Okta, asked for by {}: {}", it.by, it.left_alone.join("; "))
         }
         Event::Searched(it) => format!("no account was found in Okta, asked for by {}", it.by),
+        Event::Held(Held { hold, message: Some(message), .. }) => format!("hold {hold}: {message}"),
         Event::Held(it) => with(format!("held ({}, hold {})", it.change.as_str(), it.hold), Some(&it.why)),
         Event::HoldEnded(it) => hold_ended(it),
         Event::Approved(it) => format!("{} was approved by {}", it.change.as_str(), it.author.by),

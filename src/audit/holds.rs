@@ -26,6 +26,9 @@ pub struct Held {
     /// Of a person: what is held, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shown: Option<String>,
+    /// Of the hold: the sentence about it, with what has made them change, as it was when it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 /// What a person says about a hold.

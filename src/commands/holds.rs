@@ -112,20 +112,11 @@ async fn list(asking: &Asking, all: bool) -> anyhow::Result<ExitCode> {
         say!("{}", nothing_is_held(all.iter().map(|hold| hold.keeps).sum()));
         return Ok(ExitCode::SUCCESS);
     }
-    let mut rows = table(&["id", "org", "change", "people", "of", "since", "why", "state"]);
+    let mut rows = table(&["id", "org", "since", "what waits, and why", "state"]);
     for hold in found {
         let state = state(&hold);
         let since = Moment::from_millis(hold.since).to_string();
-        rows.add_row([
-            hold.id.to_string(),
-            hold.org,
-            hold.change,
-            hold.people.to_string(),
-            hold.scope,
-            since,
-            hold.why,
-            state,
-        ]);
+        rows.add_row([hold.id.to_string(), hold.org, since, hold.message, state]);
     }
     println!("{rows}");
     Ok(ExitCode::SUCCESS)
@@ -173,8 +164,8 @@ async fn show(asking: &Asking, id: i64) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let (hold, people): (HeldChanges, Vec<HeldPerson>) = (part(message.clone(), "hold")?, part(message, "people")?);
-    say!("hold {} in {}: {} of {}", hold.id, hold.org, hold.change, count(people.len()));
-    say!("{}; {}", hold.why, state(&hold));
+    say!("hold {} in {}: {}", hold.id, hold.org, hold.message);
+    say!("{}", state(&hold));
     say!("{}", departments(&people));
     let mut rows = table(&["who", "login", "department", "what would be done"]);
     for person in people.iter().take(LISTED) {
@@ -204,10 +195,6 @@ async fn show(asking: &Asking, id: i64) -> anyhow::Result<ExitCode> {
         say!("\nto have it asked for again: holds reverse {id} {} --by NAME{}", hold.code, asking.at.shown());
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn count(people: usize) -> String {
-    if people == 1 { "1 person".into() } else { format!("{people} people") }
 }
 
 fn departments(people: &[HeldPerson]) -> String {

@@ -111,7 +111,11 @@ impl Event {
         match &row.event {
             // One row for the hold; those of its people are not told one by one.
             Audited::Held(held) if row.target.is_none() => {
-                Some((Event::Hold, format!("hold {}: {}, {}", held.hold, held.change.as_str(), held.why)))
+                let message = match &held.message {
+                    Some(message) => message.clone(),
+                    None => format!("{}, {}", held.change.as_str(), held.why),
+                };
+                Some((Event::Hold, format!("hold {0}: {message}; decide: `holds show {0}`", held.hold)))
             }
             Audited::HoldEnded(_) if row.target.is_none() => hold(),
             Audited::ApprovedAlone(_) | Audited::Reminded(_) => hold(),
@@ -455,7 +459,7 @@ mod tests {
         digest.row(&held(Some(7)), &all(), true);
         digest.row(&effect(3, Step::Activate { id: "00u3".into(), send_email: false }, "applied"), &all(), true);
         let text = render(DEFAULT_TEMPLATE, &digest.value(&BTreeMap::new(), 1, 4)).expect("renders");
-        assert_eq!(text, "Waits for a decision: 1\n  hold 3: deactivate, too many\n");
+        assert_eq!(text, "Waits for a decision: 1\n  hold 3: deactivate, too many; decide: `holds show 3`\n");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! is evaluated together: a mistake that concerns many is seen as a whole before its first call.
 
 use super::engine::{Tx, alone};
+use super::hold_causes::cause;
 use super::holds::{self, Hold};
 use super::rows::meta::{meta, run, set_meta};
 use super::rows::risk::{self, Counted, Known, Risk};
@@ -384,12 +385,17 @@ impl Evaluation<'_> {
                 continue;
             };
             let about = (decided.scope.as_str(), decided.why.as_str());
-            let hold = holds::open(c, self.org, group.change, about, decided.needs, self.now)?;
+            let people = part.targets();
+            let hold = holds::open(c, self.org, group.change, about, (decided.needs, &people), self.now)?;
             self.put(c, group.tenant, group.change, &part.people, Some(&hold))?;
             match &decided.with {
                 With::Nobody => {}
                 With::Tenant => self.hold_back(c, group, None, &hold)?,
                 With::Department(name) => self.hold_back(c, group, Some(name), &hold)?,
+            }
+            let all = risk::members(c, hold.id)?.into_keys().collect();
+            if let Some(cause) = cause(c, &all)? {
+                hold::explain(c, hold.id, &hold.why, &cause)?;
             }
         }
         Ok(())
@@ -446,6 +452,7 @@ impl Evaluation<'_> {
             scope: None,
             needs: None,
             shown: Some(shown.to_owned()),
+            message: None,
         });
         Record { rev: Some(rev), ..Record::about(target, self.org.to_owned(), self.now, held) }
     }

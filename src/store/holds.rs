@@ -4,6 +4,7 @@
 //! never turns into an action by itself.
 
 use super::engine::Tx;
+use super::hold_causes::{About, cause, sentence};
 use super::rows::change::change_of;
 use super::rows::{hold, risk};
 use super::{Store, StoreError, append, mass};
@@ -12,6 +13,7 @@ use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::domain::ChangeKind;
 use crate::domain::guard::decider;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A hold as it was opened or found.
@@ -26,14 +28,16 @@ pub(super) fn open(
     org: &str,
     change: ChangeKind,
     (scope, why): (&str, &str),
-    needs: i64,
+    (needs, people): (i64, &BTreeSet<i64>),
     now: Moment,
 ) -> Result<Hold, StoreError> {
     if let Some(id) = hold::find(c, org, change, scope)? {
         return Ok(Hold { id, why: why.to_owned() });
     }
     let id = hold::insert(c, org, change, (scope, why), needs, now)?;
-    let word = change.as_str();
+    let (word, cause) = (change.as_str(), cause(c, people)?);
+    let (people, cause, rule) = (people.len() as u64, cause.as_deref(), why);
+    let message = sentence(c, &About { org, change, scope, rule, cause, people, since: now })?;
     tracing::warn!(org, hold = id, change = word, scope, why, "held: somebody must decide; everything else goes on");
     let held = Event::Held(Held {
         hold: id,
@@ -42,6 +46,7 @@ pub(super) fn open(
         scope: Some(scope.to_owned()),
         needs: Some(needs),
         shown: None,
+        message: Some(message),
     });
     append(c, &Record { org: Some(org.to_owned()), ..Record::general(now, held) })?;
     Ok(Hold { id, why: why.to_owned() })
@@ -67,6 +72,13 @@ pub(super) fn withdraw_because(
     if !risk::has_members(c, hold)? {
         mass::forget(c, &hold::scope(c, hold)?)?;
         hold::close(c, hold, "withdrawn", now)?;
+        // Whoever was told of it is told again.
+        let ended = HoldEnded {
+            verdict: Some(Verdict::Withdrawn),
+            why: Some("nobody waits in it any more".to_owned()),
+            ..HoldEnded::new(hold, change)
+        };
+        append(c, &Record { org: Some(org.to_owned()), ..Record::general(now, Event::HoldEnded(ended)) })?;
     }
     Ok(())
 }

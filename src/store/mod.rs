@@ -31,6 +31,7 @@ mod findings;
 mod forced;
 mod gone;
 mod handle;
+mod hold_causes;
 mod holds;
 mod joining;
 mod lease;

@@ -3,6 +3,9 @@
 use actix_web::{App, HttpResponse, HttpServer, web};
 use std::sync::{Arc, Mutex};
 
+/// The status, and `Retry-After`.
+type Refusal = (u16, Option<String>);
+
 /// What it has received; shared by all its clones.
 #[derive(Clone, Default)]
 pub struct Receiver {
@@ -13,7 +16,7 @@ pub struct Receiver {
     pub authorised: Arc<Mutex<Vec<String>>>,
     pub signatures: Arc<Mutex<Vec<String>>>,
     /// What it answers instead of taking anything: the status, and `Retry-After`.
-    refuses: Arc<Mutex<Option<(u16, Option<String>)>>>,
+    refuses: Arc<Mutex<Option<Refusal>>>,
     /// It takes no body that is longer.
     largest: Arc<Mutex<Option<usize>>>,
     /// Every body that was sent to it, taken or not, and when.
@@ -44,10 +47,14 @@ impl Receiver {
             return HttpResponse::ServiceUnavailable().finish();
         }
         let text = String::from_utf8_lossy(body).into_owned();
-        self.tried.lock().expect("locks").push((text, std::time::Instant::now()));
+        #[expect(clippy::disallowed_methods, reason = "what a receiver asks for is meant in its own time")]
+        let now = std::time::Instant::now();
+        self.tried.lock().expect("locks").push((text, now));
         if let Some((status, after)) = self.refuses.lock().expect("locks").clone() {
             let mut answer = HttpResponse::build(status.try_into().expect("a status"));
-            after.iter().for_each(|after| drop(answer.insert_header(("retry-after", after.as_str()))));
+            if let Some(after) = after {
+                answer.insert_header(("retry-after", after));
+            }
             return answer.body("no_service");
         }
         if self.largest.lock().expect("locks").is_some_and(|largest| body.len() > largest) {

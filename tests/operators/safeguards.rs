@@ -99,7 +99,20 @@ fn a_whole_tenant_that_turns_inactive_is_held_before_its_first_call() {
         rig.quiet().await;
         assert_eq!(rig.effects().len(), calls, "{:?}", &rig.effects()[calls..]);
         let hold = open_holds(&rig).await.remove(0);
-        assert!(hold.why.contains("are more than 10") || hold.why.contains("most people on a page"), "{}", hold.why);
+        assert!(hold.why.contains("at most 10 an hour") || hold.why.contains("most people on a page"), "{}", hold.why);
+        let message = &hold.message;
+        assert!(
+            message.contains("people are to be deactivated (acme), after ")
+                && message.contains(" edits in Namely within "),
+            "{message}"
+        );
+        assert!(message.contains(" % of ") && message.contains("the first such hold in 90 days"), "{message}");
+        assert_eq!(
+            message.matches("acme").count(),
+            message.matches("(acme)").count()
+                + message.matches("in acme)").count()
+                + message.matches("of acme lose").count()
+        );
         let shown = "namely_okta_sync_held{org=\"sandbox\"}";
         rig.until("the metric shows it", async |rig| metric(rig, shown) == Some(held(rig).await as f64)).await;
     });

@@ -44,26 +44,24 @@ impl Limit {
             return None;
         }
         let span = match self.per {
-            Span::Run => "in this run",
-            Span::Hour => "within an hour",
-            Span::Day => "within a day",
+            Span::Run => "in one run of the service",
+            Span::Hour => "an hour",
+            Span::Day => "a day",
         };
         let to_come = match count.to_come {
             0 => String::new(),
-            n => format!(" and {n} who will follow"),
+            n => format!(", and {n} more will follow"),
         };
-        Some(format!(
-            "{} of {} of {scope} {span} ({} let through or held before, {} now{to_come}) are more than {allowed}",
-            self.change.as_str(),
-            people(all),
-            count.so_far,
-            count.batch,
-        ))
+        let before = match count.so_far {
+            0 => "nobody was let through or held before".to_owned(),
+            n => format!("{} let through or held before", people(n)),
+        };
+        Some(format!("at most {allowed} {span}, and {before}{to_come} (limit on {} in {scope})", self.change.as_str()))
     }
 }
 
 fn people(n: u32) -> String {
-    if n == 1 { "1 person".into() } else { format!("{n} people") }
+    if n == 1 { "1 person was".into() } else { format!("{n} people were") }
 }
 
 /// Whether a page is one of a tenant that is ending, not one with leavers on it: most of its people lose access at once.
@@ -279,7 +277,7 @@ mod tests {
         let why = limit.trips(count(4, 7, 100), "acme").expect("held");
         assert_eq!(
             why,
-            "deactivate of 11 people of acme within an hour (4 let through or held before, 7 now) are more than 10"
+            "at most 10 an hour, and 4 people were let through or held before (limit on deactivate in acme)"
         );
         assert_eq!(limit.trips(count(40, 0, 100), "acme"), None, "nobody of the batch is concerned");
     }
@@ -294,7 +292,7 @@ mod tests {
     fn those_who_must_follow_count_before_they_are_seen() {
         let limit = limit(100, 0.0);
         let seen = Count { so_far: 0, batch: 50, to_come: 70, population: 300 };
-        assert!(limit.trips(seen, "acme").is_some_and(|why| why.contains("and 70 who will follow")));
+        assert!(limit.trips(seen, "acme").is_some_and(|why| why.contains("and 70 more will follow")));
     }
 
     fn leaving() -> Plan {

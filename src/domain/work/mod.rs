@@ -5,3 +5,4 @@ pub mod machine;
 pub(crate) mod renewal;
 pub(crate) mod revision;
 pub(crate) mod run;
+pub(crate) mod waiting;

@@ -206,6 +206,15 @@ pub fn starts(c: &Tx) -> Result<Vec<(i64, i64)>, StoreError> {
     Ok(select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
 }
 
+/// When the configuration was exchanged or the service started last, and who has exchanged it.
+pub fn configured(c: &Tx) -> Result<Option<(String, Option<String>)>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT json_text(row, 'at'), json_text(row, 'detail.by') FROM audit WHERE kind IN ('reconfigured', 'started')
+         ORDER BY seq DESC LIMIT 1",
+    )?;
+    Ok(select.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+}
+
 /// The last row from before then that a checkpoint seals and every reader has delivered beyond: its number, and its hash.
 pub fn last_sealed(c: &Tx, before: Moment) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
     let mut select = c.prepare_cached(

@@ -6,6 +6,35 @@ use crate::domain::ChangeKind;
 use crate::store::StoreError;
 use crate::store::engine::{Optional, Row, SqlError, Tx, params};
 
+/// Stands between the rule of a hold and what has made its people change.
+const AFTER: char = '\n';
+
+/// The rule of a hold, and what has made its people change, of what is stored as its reason.
+pub fn parts(why: &str) -> (&str, Option<&str>) {
+    why.split_once(AFTER).map_or((why, None), |(rule, cause)| (rule, Some(cause)))
+}
+
+/// The rule of a hold, of what is stored as its reason.
+pub fn rule(why: String) -> String {
+    parts(&why).0.to_owned()
+}
+
+/// The people of a hold have changed because of this, as far as is known.
+pub fn explain(c: &Tx, hold: i64, rule: &str, cause: &str) -> Result<(), StoreError> {
+    let why = format!("{rule}{AFTER}{cause}");
+    c.prepare_cached("UPDATE hold SET why = ?2 WHERE id = ?1 AND verdict IS NULL")?.execute(params![hold, why])?;
+    Ok(())
+}
+
+/// How many holds of this kind and scope began in the days before one that begins at that time.
+pub fn earlier(c: &Tx, (org, change, scope): (&str, &str, &str), at: Moment, days: i64) -> Result<i64, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT count(*) FROM hold WHERE org = ?1 AND change = ?2 AND scope = ?3 AND since < ?4 AND since > ?5",
+    )?;
+    let since = at.millis() - days * 86_400_000;
+    Ok(select.query_row(params![org, change, scope, at.millis(), since], |row| row.get(0))?)
+}
+
 /// A hold that nobody has decided.
 pub struct Open {
     pub id: i64,

@@ -4,6 +4,7 @@
 //! here which of its functions it stands for, and a test compares the two.
 
 use super::change::change_of;
+use super::hold::rule;
 use crate::clock::Moment;
 use crate::domain::ChangeKind;
 use crate::store::StoreError;
@@ -169,7 +170,8 @@ pub fn known(c: &Tx, target: i64) -> Result<BTreeMap<ChangeKind, Known>, StoreEr
     let rows = select.query_map([target], |row| {
         let word: String = row.get(0)?;
         let (rev, shown, hold, administrator) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-        Ok((word, Known { rev, shown, hold, why: row.get(5)?, administrator }))
+        let why: Option<String> = row.get(5)?;
+        Ok((word, Known { rev, shown, hold, why: why.map(rule), administrator }))
     })?;
     rows.map(|row| row.map_err(Into::into).and_then(|(word, known)| Ok((change_of(&word)?, known)))).collect()
 }
@@ -242,6 +244,8 @@ pub fn of_revision(c: &Tx, target: i64, rev: i64) -> Result<Vec<OfRevision>, Sto
     })?;
     rows.map(|row| {
         let (word, hold, why, is_decided, as_administrator) = row?;
+        let why: Option<String> = why;
+        let why = why.map(rule);
         Ok(OfRevision { change: change_of(&word)?, hold, why, is_decided, as_administrator })
     })
     .collect()

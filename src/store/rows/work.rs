@@ -7,6 +7,7 @@ use crate::clock::Moment;
 use crate::domain::Priority;
 use crate::domain::work::machine::{NEVER, State, Work, no_later};
 use crate::domain::work::run::Lease;
+use crate::domain::work::waiting::Share;
 use crate::store::StoreError;
 use crate::store::engine::{Many, Of, Optional, Row, SqlError, Tx, Value, params, params_from_iter};
 use crate::store::rows::known::numbers;
@@ -437,3 +438,19 @@ pub fn evaluated_anew_as_administrators(c: &Tx, org: &str, doubtful: bool, now: 
 #[cfg(test)]
 #[path = "work_tests.rs"]
 mod tests;
+
+/// What made these people dirty last: how many, and within what time; of edits, by Namely's own time where that is shorter.
+pub fn causes(c: &Tx, people: &std::collections::BTreeSet<i64>) -> Result<Vec<Share>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT w.cause, count(DISTINCT w.target), max(w.dirty_at) - min(w.dirty_at), max(s.edited) - min(s.edited) FROM work w
+         LEFT JOIN link l ON l.target = w.target LEFT JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
+         WHERE w.target IN json_ints(?1) GROUP BY w.cause ORDER BY w.cause",
+    )?;
+    let rows = select.query_map([serde_json::to_string(people)?], |row| {
+        let (cause, people): (String, i64) = (row.get(0)?, row.get(1)?);
+        let (seen, edited): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
+        let seconds = seen.map(|millis| millis / 1000).into_iter().chain(edited).min().unwrap_or(0);
+        Ok(Share { cause, people: people.unsigned_abs(), seconds: seconds.unsigned_abs() })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

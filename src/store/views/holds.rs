@@ -1,9 +1,12 @@
 //! The holds, and who waits in them.
 
+use crate::clock::Moment;
 use crate::domain::guard::vote::{LETS_IN, Says};
 use crate::store::StoreError;
 use crate::store::engine::Tx;
+use crate::store::hold_causes::{About, sentence};
 use crate::store::holds::code;
+use crate::store::rows::change::change_of;
 use crate::store::rows::hold;
 use crate::store::rows::rejection;
 use crate::store::rows::source::name_in;
@@ -23,6 +26,12 @@ pub struct HeldChanges {
     pub scope: String,
     /// The limit or rule, with the numbers.
     pub why: String,
+    /// What has made its people change, as far as is known.
+    #[serde(default)]
+    pub cause: Option<String>,
+    /// All of it in one sentence: who, what, after what, by which rule, and how unusual it is.
+    #[serde(default)]
+    pub message: String,
     /// How many people must approve.
     pub needs: i64,
     /// In milliseconds.
@@ -87,12 +96,26 @@ fn with_votes(c: &Tx, hold: hold::Listed) -> Result<HeldChanges, StoreError> {
     }
     let keeps = if hold.verdict.is_some() { rejection::members(c, hold.id)?.len() } else { 0 };
     let hold::Listed { id, org, change, scope, why, needs, since, verdict, people, until } = hold;
+    let (rule, cause) = hold::parts(&why);
+    let (rule, cause) = (rule.to_owned(), cause.map(str::to_owned));
+    let about = About {
+        org: &org,
+        change: change_of(&change)?,
+        scope: &scope,
+        rule: &rule,
+        cause: cause.as_deref(),
+        people: people.unsigned_abs(),
+        since: Moment::from_millis(since),
+    };
+    let message = sentence(c, &about)?;
     Ok(HeldChanges {
+        message,
+        cause,
         id,
         org,
         change,
         scope,
-        why,
+        why: rule,
         needs,
         since,
         verdict,
