@@ -149,6 +149,7 @@ INTERNALS = [
     graph("CPU", [(f"rate(process_cpu_seconds_total{{{I}}}[$__rate_interval])", "{{instance}}")], "percentunit"),
     graph("Open files", [(f"process_open_fds{{{I}}}", "{{instance}}"), (f"process_max_fds{{{I}}}", "limit {{instance}}")]),
     graph("Threads", [(f"process_threads{{{I}}}", "{{instance}}")]),
+    graph("Wrong tokens and signatures", [(f"sum by (what) (increase({P}admin_refused_total{{{I}}}[$__rate_interval]))", "{{what}}")]),
     graph("Exchanges of the configuration", [(f"sum by (result) (increase({P}config_reloads_total{{{I}}}[$__rate_interval]))", "{{result}}")]),
     graph("Memory over time", [(f"process_resident_memory_bytes{{{I}}}", "resident"), (f"process_virtual_memory_bytes{{{I}}}", "virtual")], "bytes"),
 ]

@@ -252,6 +252,8 @@ room! {
             "Messages that people were sent.";
         notification_failures: IntCounterVec = "notification_failures_total"["channel"],
             "Messages that could not be delivered and will be tried again.";
+        admin_refused: IntCounterVec = "admin_refused_total"["what"],
+            "Requests with a wrong token or signature: to the admin API, the hook, the sign-in of the console.";
         config_reloads: IntCounterVec = "config_reloads_total"["result"],
             "Exchanges of the configuration, by result.";
         serves: IntGauge = "serves",

@@ -9,6 +9,7 @@ pub(crate) mod decisions;
 mod ending;
 pub(crate) mod explained;
 pub(crate) mod fields;
+mod guesses;
 pub(crate) mod hook;
 mod missing;
 mod next;
@@ -26,12 +27,14 @@ use crate::config::reload::ChangedKey;
 use crate::config::{Config, Tokens};
 use crate::domain::Decider;
 use crate::domain::plan::leaver::WhyAccess;
+use crate::http::live::Live;
 use crate::metrics::Metrics;
 use crate::store::{LiveRules, Location, Store};
 use actix_web::dev::ServerHandle;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use decisions::{Decisions, Refusal, Rules};
+use guesses::Guesses;
 use people::People;
 use prometheus::core::Collector;
 use routes::{Ask, Lost};
@@ -78,7 +81,9 @@ pub struct Served {
     /// Who may use the admin API; nobody without any.
     pub tokens: Tokens,
     /// What the hook of the HR system signs with; without it there is none.
-    pub hook_secret: Option<SecretString>,
+    pub hook_secret: Option<Live<SecretString>>,
+    /// Who has shown what is not right.
+    pub guesses: Guesses,
     /// What the hook has heard.
     pub heard: hook::Heard,
     /// Who reads one profile at once.
@@ -116,6 +121,7 @@ impl Served {
             rules: service.store.rules(),
             tokens: service.tokens(),
             hook_secret: service.admin.hook_secret.clone(),
+            guesses: Guesses::default(),
             heard: hook::Heard::default(),
             pollers: service.pollers.clone(),
             decided: service.decided.clone(),
@@ -138,6 +144,7 @@ impl Served {
             rules: LiveRules::new(config.rulebook.clone()),
             tokens: config.admin.tokens.clone().into(),
             hook_secret: config.admin.hook_secret.clone(),
+            guesses: Guesses::default(),
             heard: hook::Heard::default(),
             pollers: Pollers::default(),
             decided: Arc::default(),
@@ -374,6 +381,8 @@ async fn api(
     let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let tokens = served.tokens.load();
     let Some(who) = auth::who(&tokens, authorization).cloned() else {
+        let from = request.peer_addr().map(|from| from.ip());
+        served.guesses.wrong(&served.metrics, "token", from, served.clock.now()).await;
         let message = if tokens.is_empty() {
             "the admin API is closed: no [[admin.tokens]] is configured"
         } else {
@@ -445,7 +454,10 @@ async fn poll_for_hr(served: web::Data<Served>, request: HttpRequest, payload: w
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let (signature, time) = (header("x-signature-256"), header("x-timestamp").unwrap_or_default());
     let message = [time.as_bytes(), b".", &body].concat();
-    if !auth::is_signed(served.hook_secret.as_ref(), &message, signature) {
+    let secret = served.hook_secret.as_ref().map(Live::current);
+    if !auth::is_signed(secret.as_deref(), &message, signature) {
+        let from = request.peer_addr().map(|from| from.ip());
+        served.guesses.wrong(&served.metrics, "hook", from, served.clock.now()).await;
         let why = "not signed: X-Timestamp with the seconds since 1970, and X-Signature-256: sha256=HEX with the HMAC of \
                    timestamp, a dot and the body under admin.hook_secret";
         return error(HttpResponse::Unauthorized(), why);

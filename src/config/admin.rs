@@ -3,6 +3,7 @@
 use super::reader::{At, Reader, Section, unique_names};
 use super::secret::{Secrets, is_absent};
 use crate::domain::{Decider, hex};
+use crate::http::live::Live;
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{Context, SHA256};
 use secrecy::{ExposeSecret, SecretString};
@@ -19,7 +20,7 @@ pub struct Admin {
     /// Who may use it; nobody without any.
     pub tokens: Vec<Token>,
     /// What the HR system's own hook signs with; without it there is no hook.
-    pub hook_secret: Option<SecretString>,
+    pub hook_secret: Option<Live<SecretString>>,
     /// The certificate that is shown; metrics, health and the API are unencrypted without it.
     pub tls: Option<TlsFiles>,
     /// The pages for people.
@@ -189,7 +190,8 @@ pub fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, listen: SocketAdd
         );
         r.problem(location, message);
     }
-    let hook_secret = s.text(r, "hook_secret").and_then(|at| strong(r, "admin.hook_secret", at, secrets));
+    let hook_secret =
+        s.text(r, "hook_secret").and_then(|at| strong(r, "admin.hook_secret", at, secrets)).map(Live::from);
     let pages = s.section(r, "console");
     let console = console(r, pages, listen, tls.is_some() || behind_tls);
     s.finish(r);

@@ -6,6 +6,7 @@ use super::net;
 use super::reader::{At, Reader, Section, size, unique_names};
 use super::secret::{Secrets, is_absent};
 use crate::http::address::Shape;
+use crate::http::live::Live;
 use secrecy::{ExposeSecret, SecretString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,7 +41,7 @@ pub struct HttpSink {
     /// The word before the token: `Bearer`, `Splunk`.
     pub scheme: String,
     /// Sent as `Authorization`; nothing is sent without it.
-    pub token: Option<SecretString>,
+    pub token: Option<Live<SecretString>>,
     /// Rows of one request, at most.
     pub batch: usize,
 }
@@ -123,5 +124,5 @@ fn http_sink(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Option<HttpSi
     let scheme = s.text(r, "scheme").map_or_else(|| "Bearer".to_owned(), |at| at.value);
     let batch = size(s.number(r, "batch", 1..=10_000, 500));
     s.finish(r);
-    Some(HttpSink { name: name?.value, url: url?, scheme, token: optional(token).ok()?, batch })
+    Some(HttpSink { name: name?.value, url: url?, scheme, token: optional(token).ok()?.map(Live::from), batch })
 }

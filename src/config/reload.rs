@@ -81,7 +81,8 @@ fn differences(old: &Table, new: &Table) -> Vec<ChangedKey> {
 
 /// Of those who are told: whoever is new, or gone, is one for the next start.
 fn is_there_both_times(key: &str, old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> bool {
-    table_of(key) != "notify" || (old.contains_key(key) && new.contains_key(key))
+    let is_told = matches!(table_of(key), "notify" | "audit") || key == "admin.hook_secret";
+    !is_told || (old.contains_key(key) && new.contains_key(key))
 }
 
 /// Whether a key takes effect without a restart.
@@ -98,7 +99,8 @@ pub(super) fn is_live(key: &str) -> bool {
         }
         // Addresses and secrets of those who are told already.
         "notify" => within("url") || within("server") || within("secret"),
-        "admin" => key.starts_with("admin.tokens"),
+        "admin" => key.starts_with("admin.tokens") || key == "admin.hook_secret",
+        "audit" => key.starts_with("audit.http[") && within("token"),
         table => RULES.contains(&table) && !new_kind,
     }
 }

@@ -69,6 +69,7 @@ pub async fn sign_in(console: Data<Console>, request: HttpRequest, payload: Payl
     let (from, now) = (address(&request), served.clock.now());
     let given = format!("Bearer {}", form.text("token").unwrap_or_default());
     let Some(token) = auth::who(&served.tokens.load(), Some(&given)).cloned() else {
+        served.metrics.parts.admin_refused.with_label_values(&["sign_in"]).inc();
         let (late, times) = console.sessions.failed(from, now);
         tracing::warn!(%from, times, "a sign-in to the console was refused: no such token");
         if times <= EACH || times.is_multiple_of(10) {

@@ -3,6 +3,7 @@
 //! **Invariant:** every call that begins after an exchange uses the new value, in every client that was made with this one.
 
 use arc_swap::ArcSwap;
+use secrecy::SecretString;
 use std::sync::Arc;
 
 /// A value that all its copies share.
@@ -18,6 +19,12 @@ impl<T> Clone for Live<T> {
 impl<T> From<T> for Live<T> {
     fn from(value: T) -> Self {
         Self(Arc::new(ArcSwap::from_pointee(value)))
+    }
+}
+
+impl From<&str> for Live<SecretString> {
+    fn from(text: &str) -> Self {
+        SecretString::from(text).into()
     }
 }
 

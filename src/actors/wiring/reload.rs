@@ -84,6 +84,20 @@ fn exchange_secrets(held: &Config, new: &mut Config, changes: &[ChangedKey]) {
         }
         tenant.token = used.token.clone();
     }
+    if let (Some(used), Some(secret)) = (&held.admin.hook_secret, &mut new.admin.hook_secret) {
+        if is_new("admin.hook_secret".to_owned()) {
+            used.exchange(secret);
+        }
+        *secret = used.clone();
+    }
+    for http in &mut new.audit.http {
+        let used = held.audit.http.iter().find(|one| one.name == http.name).and_then(|one| one.token.as_ref());
+        let (Some(used), Some(token)) = (used, &mut http.token) else { continue };
+        if is_new(format!("audit.http[{}].token", http.name)) {
+            used.exchange(token);
+        }
+        *token = used.clone();
+    }
     for channel in &mut new.notify {
         let Some(used) = held.notify.iter().find(|one| one.name == channel.name) else { continue };
         if is_new(format!("notify[{}].", channel.name)) {

@@ -1,7 +1,7 @@
 //! Where audit rows go: a rotating file, standard output, an HTTP receiver. Each delivery is whole or it did not happen.
 
 use crate::config::{AuditFile, HttpSink};
-use crate::http::CallError;
+use crate::http::{CallError, UnsendableToken, authorization};
 use crate::store::AuditRow;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -26,6 +26,8 @@ pub enum SinkError {
     Call { url: String, why: CallError },
     #[error("{url} answered {status}; the rows wait in the store")]
     Answered { url: String, status: reqwest::StatusCode },
+    #[error("{url}: {why}")]
+    Token { url: String, why: UnsendableToken },
     /// Whoever wrote has panicked.
     #[error(transparent)]
     Task(#[from] tokio::task::JoinError),
@@ -73,8 +75,11 @@ fn lines(rows: &[AuditRow]) -> String {
 }
 
 async fn post(http: &HttpSink, client: &reqwest::Client, rows: &[AuditRow]) -> Result<(), SinkError> {
+    let headers = http.token.as_ref().map(|token| authorization(&http.scheme, &token.current())).transpose();
+    let headers = headers.map_err(|why| SinkError::Token { url: http.url.clone(), why })?;
     let request = client
         .post(&http.url)
+        .headers(headers.unwrap_or_default())
         .header("content-type", "application/x-ndjson")
         .header("x-audit-first", rows.first().map_or(0, |row| row.seq))
         .header("x-audit-last", rows.last().map_or(0, |row| row.seq))

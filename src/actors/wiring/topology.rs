@@ -172,8 +172,9 @@ fn sinks(audit: &Audit, network: &Http) -> Result<Vec<Sink>, http::ClientError> 
     let file = audit.file.path.clone().map(|path| Sink::File(audit.file.clone(), path));
     let mut sinks: Vec<Sink> = file.into_iter().chain(audit.stdout.then_some(Sink::Stdout)).collect();
     for http in &audit.http {
-        let headers = http.token.as_ref().map(|token| authorization(&http.scheme, token)).transpose()?;
-        let client = client(headers.unwrap_or_default(), &network.transport(SINK_TIMEOUT)).map_err(CallError::from)?;
+        // One that no request can carry is refused at the start.
+        http.token.as_ref().map(|token| authorization(&http.scheme, &token.current())).transpose()?;
+        let client = client(HeaderMap::new(), &network.transport(SINK_TIMEOUT)).map_err(CallError::from)?;
         sinks.push(Sink::Http(http.clone(), client));
     }
     Ok(sinks)
