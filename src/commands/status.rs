@@ -74,12 +74,18 @@ fn text(state: &State) -> String {
     };
     let decided: Vec<_> = state.leavers_with_access.iter().filter(|leaver| !leaver.why.pages()).collect();
     let concerns = state.concerns();
+    let rejected: i64 = state.orgs.values().map(|org| org.rejected).sum();
     let code = |weight| if weight == Weight::Bad { "31;1" } else { "33;1" };
     let mut lines: Vec<String> = concerns.iter().map(|concern| paint(code(concern.weight), &concern.message)).collect();
     match &state.missing {
         // What somebody has decided is no fault, but it is not what Namely says either.
         Some(missing) if missing.is_empty() && !decided.is_empty() && concerns.is_empty() => {
             lines.extend(with_access(&decided, "access", &state.at).map(|line| paint("33;1", &line)));
+        }
+        Some(missing) if concerns.is_empty() && missing.is_empty() && rejected > 0 => {
+            let who = if rejected == 1 { "1 person is" } else { &format!("{rejected} people are") };
+            let why = "because somebody has rejected a change; see `holds list --all`";
+            lines.push(paint("33;1", &format!("running; {who} not as Namely says, {why}")));
         }
         Some(missing) if concerns.is_empty() && missing.is_empty() => {
             lines.push(paint("32;1", "running, and nothing is missing"));
@@ -323,6 +329,17 @@ mod tests {
                 .map(|bucket| Budget { bucket: bucket.into(), left: 500.0, limit: 600.0 })
                 .to_vec(),
         }
+    }
+
+    #[test]
+    fn nothing_is_missing_is_not_said_while_a_rejection_keeps_somebody_from_being_as_namely_says() {
+        let of = |rejected| OrgState { rejected, held: 0, waiting: 0, ..org() };
+        let said = |rejected| text(&State { orgs: BTreeMap::from([("main".to_owned(), of(rejected))]), ..well() });
+        assert!(said(0).starts_with("running, and nothing is missing"), "{}", said(0));
+        let wanted =
+            "running; 3 people are not as Namely says, because somebody has rejected a change; see `holds list --all`";
+        assert!(said(3).starts_with(wanted), "{}", said(3));
+        assert!(said(1).starts_with("running; 1 person is not as Namely says"), "{}", said(1));
     }
 
     #[test]

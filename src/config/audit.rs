@@ -120,7 +120,7 @@ fn http_sink(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Option<HttpSi
         Some(read.into())
     });
     let key = format!("{}.token", s.path);
-    let token = s.text(r, "token").map(|at| secrets.resolve(r, &key, at));
+    let token = s.text(r, "token").map(|at| secrets.token(r, &key, at));
     let scheme = s.text(r, "scheme").map_or_else(|| "Bearer".to_owned(), |at| at.value);
     let batch = size(s.number(r, "batch", 1..=10_000, 500));
     s.finish(r);

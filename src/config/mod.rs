@@ -432,7 +432,7 @@ fn tenant(r: &mut Reader, mut s: Section, secrets: &secret::Secrets, http: &Http
     let url = s.required_text(r, "url", "https://acme.namely.com/api/v1");
     let url = url.and_then(|at| net::url(r, &s.path, at, Shape::Base)).map(|url| address::base(&url));
     let key = format!("{}.token", s.path);
-    let token = s.required_text(r, "token", "env:NAMELY_TOKEN").and_then(|at| secrets.resolve(r, &key, at));
+    let token = s.required_text(r, "token", "env:NAMELY_TOKEN").and_then(|at| secrets.token(r, &key, at));
     let zone = s.required_text(r, "time_zone", "America/New_York").and_then(|at| {
         let zone = TimeZone::get(&at.value).ok();
         if zone.is_none() {
@@ -543,7 +543,7 @@ fn credentials(r: &mut Reader, s: &mut Section, secrets: &secret::Secrets) -> Op
     let mut app = s.section(r, "service_app");
     let (key_name, token_name) = (format!("{}.key", app.path), format!("{}.token", s.path));
     let credentials = match (token, has_app) {
-        (Some(at), false) => secrets.resolve(r, &token_name, at).map(Credentials::Token),
+        (Some(at), false) => secrets.token(r, &token_name, at).map(Credentials::Token),
         (None, true) => {
             let client_id = app.required_text(r, "client_id", "0oa1b2c3d4e5f6g7h8i9");
             let id = app.text(r, "key_id").map(|at| at.value);

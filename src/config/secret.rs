@@ -1,6 +1,7 @@
 //! Secrets never stand in the configuration: it says where they are.
 
 use super::reader::{At, Reader};
+use crate::http::authorization;
 use secrecy::{ExposeSecret, SecretString};
 use std::path::Path;
 
@@ -32,6 +33,20 @@ impl Secrets<'_> {
             Ok(text) => Some(text.into()),
             Err(why) => {
                 r.problem(reference.span, format!("{key}: {why}"));
+                None
+            }
+        }
+    }
+
+    /// The same of a token that travels in a header: one that no request can carry is refused here, and not by whoever it was meant
+    /// for, as a wrong one.
+    pub fn token(&self, r: &mut Reader, key: &str, reference: At<String>) -> Option<SecretString> {
+        let span = reference.span.clone();
+        let token = self.resolve(r, key, reference)?;
+        match authorization("Bearer", &token) {
+            Ok(_) => Some(token),
+            Err(why) => {
+                r.problem(span, format!("{key}: {why}"));
                 None
             }
         }

@@ -204,6 +204,20 @@ to = ["it@acme.com"]
 }
 
 #[test]
+fn a_token_that_no_request_can_carry_is_refused_at_the_start_and_not_shown() {
+    let read = |namely: &str, okta: &str| {
+        let (namely, okta) = (namely.to_owned(), okta.to_owned());
+        let of = move |name: &str| Some(if name.contains("NAMELY") { namely.clone() } else { okta.clone() });
+        Config::parse(Path::new("conf/test.toml"), GOOD, &of).map(drop).map_err(|e| e.to_string())
+    };
+    assert_eq!(read("good", "good"), Ok(()));
+    let why = read("s3cret\nsecond line", "good").expect_err("no header value");
+    assert!(why.contains("namely[1].token") && why.contains("no header can carry") && !why.contains("s3cret"), "{why}");
+    let why = read("good", "s3cret\u{7f}").expect_err("no header value");
+    assert!(why.contains("okta[1].token") && !why.contains("s3cret"), "{why}");
+}
+
+#[test]
 fn a_proxy_is_a_bare_address_without_a_password() {
     let read = |proxy: &str| parse(&format!("{GOOD}\n[http]\nproxy = \"{proxy}\"\n"));
     let config = read("http://proxy.acme.com:3128").unwrap_or_else(|e| panic!("{e}"));
