@@ -132,7 +132,7 @@ impl Notifier {
         let Some(now) = memory.gathered.take_if(|gathered| is_time && !gathered.digest.is_empty()) else {
             return Gathering::Waits { more };
         };
-        match self.tell(&now, memory).await {
+        match self.send(&now, memory).await {
             Ok(Ok(())) => Gathering::Taken,
             Ok(Err(why)) => {
                 tracing::error!(
@@ -186,7 +186,7 @@ impl Notifier {
     }
 
     /// Sends what was gathered, and writes down what came of it.
-    async fn tell(&self, gathered: &Gathered, memory: &mut Memory) -> Result<Result<(), NotTaken>, TaskError> {
+    async fn send(&self, gathered: &Gathered, memory: &mut Memory) -> Result<Result<(), NotTaken>, TaskError> {
         let (store, receiver, digest) = (&self.shared.store, &self.receiver, &gathered.digest);
         let names = store.names(digest.people()).await?;
         let value = digest.value(&names, gathered.from, gathered.to);

@@ -81,8 +81,8 @@ fn differences(old: &Table, new: &Table) -> Vec<ChangedKey> {
 
 /// Of those who are told: whoever is new, or gone, is one for the next start.
 fn is_there_both_times(key: &str, old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> bool {
-    let is_told = matches!(table_of(key), "notify" | "audit") || key == "admin.hook_secret";
-    !is_told || (old.contains_key(key) && new.contains_key(key))
+    let is_receiver = matches!(table_of(key), "notify" | "audit") || key == "admin.hook_secret";
+    !is_receiver || (old.contains_key(key) && new.contains_key(key))
 }
 
 /// Whether a key takes effect without a restart.
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_tuned_is_told_from_what_needs_a_restart() {
+    fn what_can_be_tuned_is_receiver_from_what_needs_a_restart() {
         let old = "[service]\nruns = 64\nstore = 'a'\n[[okta]]\nname = 'acme'\nurl = 'x'\n[okta.budget]\nshare = 1.0\n[[namely]]\nname = 'a'\n";
         let new = "[service]\nruns = 32\nstore = 'b'\n[[okta]]\nname = 'acme'\nurl = 'y'\n[okta.budget]\nshare = 0.5\n[okta.retry]\nlongest = '1m'\n[[namely]]\nname = 'a'\n[namely.poll]\nhot_interval = '2s'\n[safeguards]\nmode = 'approve'\n";
         let change = |key: &str, live| (key.to_owned(), live);

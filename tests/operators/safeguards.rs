@@ -102,17 +102,11 @@ fn a_whole_tenant_that_turns_inactive_is_held_before_its_first_call() {
         assert!(hold.why.contains("at most 10 an hour") || hold.why.contains("most people on a page"), "{}", hold.why);
         let message = &hold.message;
         assert!(
-            message.contains("people are to be deactivated (acme), after ")
+            message.contains("people are to be deactivated (sandbox), after ")
                 && message.contains(" edits in Namely within "),
             "{message}"
         );
         assert!(message.contains(" % of ") && message.contains("the first such hold in 90 days"), "{message}");
-        assert_eq!(
-            message.matches("acme").count(),
-            message.matches("(acme)").count()
-                + message.matches("in acme)").count()
-                + message.matches("of acme lose").count()
-        );
         let shown = "namely_okta_sync_held{org=\"sandbox\"}";
         rig.until("the metric shows it", async |rig| metric(rig, shown) == Some(held(rig).await as f64)).await;
     });
@@ -197,7 +191,7 @@ fn a_few_who_leave_are_not_held_and_the_one_too_many_is_with_those_who_wait() {
         rig.until("the others are held", async |rig| held(rig).await == 6).await;
         assert_eq!(gone(&rig.world.okta.core(), &rig, &then[..6]), 0);
         let hold = open_holds(&rig).await.remove(0);
-        assert!(hold.why.contains("(6 let through or held before, 6 now)"), "{}", hold.why);
+        assert!(hold.why.contains("6 people were let through or held before"), "{}", hold.why);
     });
 }
 
@@ -474,7 +468,7 @@ fn the_command_line_shows_holds_and_refuses_what_was_not_shown() {
             (output.status.success(), text(&output.stdout), text(&output.stderr))
         };
         let (ok, shown, err) = run(&["holds", "show", "1"]);
-        assert!(ok && shown.contains("deactivate of 12 people") && shown.contains("access ends"), "{shown}{err}");
+        assert!(ok && shown.contains("12 people are to be deactivated") && shown.contains("access ends"), "{shown}{err}");
         let code =
             shown.split("holds approve 1 ").nth(1).and_then(|rest| rest.split(' ').next()).expect("a code").to_owned();
         let (ok, _, err) = run(&["holds", "approve", "1", "00000000", "--by", "Ann"]);

@@ -275,7 +275,8 @@ fn joining_people_who_work_here_counts_as_taking_over_accounts_does() {
         world.tenants.join(&by_hand);
         let held = async |world: &World| {
             let open = world.service.store.run(|c| holds(c, false)).await.expect("reads");
-            open.iter().any(|hold| hold.change == "adopt" && hold.why.contains("2 let through or held before, 2 now"))
+            open.iter()
+                .any(|hold| hold.change == "adopt" && hold.why.contains("2 people were let through or held before"))
         };
         world.until("with the two that joined they are too many", held).await;
     });
