@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn names_cannot_become_commands_of_slack_or_links_of_teams() {
+    fn names_cannot_become_commands_of_slack() {
         assert_eq!(escape("<!channel> R&D"), "&lt;!channel&gt; R&amp;D");
         assert!(card("s", "[here](https://evil.example)").to_string().contains("[here] (https"));
     }
