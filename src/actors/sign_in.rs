@@ -6,6 +6,7 @@ use super::org::shared::Org;
 use crate::domain::plan::case::{Case, ManagerLink};
 use crate::notify::sign_in::{Joiner, SignIn};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// How long a mail server may take: less than whoever looks after runs waits.
 const GIVEN_WITHIN: Duration = Duration::from_secs(10);
@@ -18,13 +19,14 @@ pub fn give(
 ) -> impl Future<Output = Result<(), String>> + Send + 'static + use<> {
     let (made, joiner) = (SignIn::read(answer), joiner(case));
     let channel = org.shared.channels.named(&org.shared.rules().load().policies.onboarding.channel);
+    let id = Uuid::now_v7().to_string();
     async move {
         let made = made.ok_or("Okta's answer has nothing to sign in with")?;
         let (kind, client) = channel.ok_or("onboarding.channel is new: it is known after a restart")?;
-        let given = tokio::time::timeout(GIVEN_WITHIN, made.give(&kind, &client, &joiner)).await;
+        let given = tokio::time::timeout(GIVEN_WITHIN, made.give(&kind, &client, &joiner, id)).await;
         let why = match given {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(e)) => e.to_string(),
+            Ok(Err(why)) => why.said().to_owned(),
             Err(_) => "the mail server takes too long".to_owned(),
         };
         Err(format!("what was made to sign in with could not be sent, and is made anew: {why}"))

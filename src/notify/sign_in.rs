@@ -2,7 +2,9 @@
 //!
 //! **Invariant:** what it says stands in the mail alone: in no store, log or audit, and in no error.
 
-use super::channel::{DeliveryError, Kind, Outgoing};
+use super::answer::NotTaken;
+use super::channel::{Kind, Outgoing};
+use super::size::Share;
 use lettre::Address;
 use lettre::message::Mailbox;
 use secrecy::{ExposeSecret, SecretString};
@@ -41,20 +43,33 @@ impl SignIn {
         of(&body["activationUrl"], "activation link").or_else(|| of(&body["profile"]["tac"], "temporary access code"))
     }
 
-    /// Gives it to the manager, or to whom the channel is for.
-    pub async fn give(&self, channel: &Kind, client: &reqwest::Client, joiner: &Joiner) -> Result<(), DeliveryError> {
+    /// Gives it to the manager, or to whom the channel is for: one of them is enough.
+    pub async fn give(
+        &self,
+        channel: &Kind,
+        client: &reqwest::Client,
+        joiner: &Joiner,
+        id: String,
+    ) -> Result<(), NotTaken> {
         let mut channel = channel.clone();
         let address = joiner.manager.as_deref().and_then(|address| address.parse::<Address>().ok());
         if let (Kind::Mail { to, .. }, Some(address)) = (&mut channel, address) {
             *to = vec![Mailbox::new(None, address)];
         }
-        let message = Outgoing {
-            subject: format!("First sign-in of {}", joiner.name),
-            text: self.text(joiner),
-            value: Value::Null,
-            files: Vec::new(),
-        };
-        channel.deliver(client, &message).await
+        let subject = format!("First sign-in of {}", joiner.name);
+        let message = Outgoing::new(&subject, &self.text(joiner), Value::Null, Vec::new(), id, "starters");
+        let (mut is_given, mut refused) = (false, None);
+        for recipient in channel.recipients() {
+            match channel.deliver(client, &message, recipient.as_deref(), Share::Whole).await {
+                Ok(()) => is_given = true,
+                Err(why) => refused = Some(why),
+            }
+        }
+        if is_given {
+            Ok(())
+        } else {
+            Err(refused.unwrap_or_else(|| NotTaken::Failed("the channel is for nobody".into())))
+        }
     }
 
     fn text(&self, joiner: &Joiner) -> String {

@@ -2,13 +2,14 @@
 
 use super::engine::Tx;
 use super::rows::link::StoredPerson;
-use super::rows::{account, anchored, end_access, known, link, source, target};
-use super::{StoreError, circles, left_alone, second_thoughts};
+use super::rows::{account, anchored, end_access, known, link, risk, source, target, work};
+use super::{StoreError, circles, left_alone, rejections, second_thoughts};
 use crate::clock::Moment;
 use crate::domain::account::user::Account;
 use crate::domain::guard::brief::{self, Known};
-use crate::domain::mapping::login::{Chosen, Holder, ring, temporary};
+use crate::domain::mapping::login::{Chosen, Holder, before_temporary, ring, temporary};
 use crate::domain::plan::case::{Case, ManagerLink};
+use crate::domain::plan::kind::ChangeKind;
 use crate::domain::plan::manager::{self, Manager};
 use crate::domain::plan::pins::Pins;
 use crate::domain::plan::rulebook::Rulebook;
@@ -197,12 +198,37 @@ fn login(
     if let Some(e) = failed {
         return Err(e);
     }
-    match (&chosen, &case.account) {
-        (Err(_), Some(account)) if first_of_ring(c, rules, target, now)? == Some(target) => {
-            Ok(Ok(temporary(&account.login, &account.id, &wanted[0])))
-        }
-        _ => Ok(chosen),
+    let (Err(_), Some(account)) = (&chosen, &case.account) else { return Ok(chosen) };
+    if first_of_ring(c, rules, target, now)? == Some(target) {
+        return Ok(Ok(temporary(&account.login, &account.id, &wanted[0])));
     }
+    Ok(way_back(c, rules, case, account, &wanted, (target, now))?.map_or(chosen, Ok))
+}
+
+/// The login that somebody had before a temporary one, where what they wait for does not come: whoever has it stays.
+fn way_back(
+    c: &Tx,
+    rules: &Rulebook,
+    case: &Case,
+    account: &Account,
+    wanted: &[String],
+    (target, now): (i64, Moment),
+) -> Result<Option<Chosen>, StoreError> {
+    let (Some(former), Some(first)) = (before_temporary(&account.login, &account.id), wanted.first()) else {
+        return Ok(None);
+    };
+    let owner = match account::by_login(c, &case.org, first)? {
+        Some(other) => target::owner(c, &case.org, &other.id)?,
+        None => None,
+    };
+    let leaves = match owner {
+        Some(owner) => wants(c, rules, owner, now)?.is_some(),
+        None => false,
+    };
+    if leaves || !matches!(holder(c, rules, case, target, &former)?, Holder::Nobody | Holder::Themselves) {
+        return Ok(None);
+    }
+    Ok(Some(Chosen { login: former, deactivated_holder: None, until: None }))
 }
 
 /// Who takes a temporary login first of the people who wait for one another's: of those whose account is in use, if there are any.
@@ -219,6 +245,14 @@ pub(super) fn first_of_ring(c: &Tx, rules: &Rulebook, target: i64, now: Moment) 
 
 /// Who has the login that somebody wants first and does not have.
 fn waits_for(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<i64>, StoreError> {
+    let Some((org, login)) = wants(c, rules, target, now)? else { return Ok(None) };
+    let Some(other) = account::by_login(c, &org, &login)? else { return Ok(None) };
+    target::owner(c, &org, &other.id)
+}
+
+/// The login that somebody gets in the place of their own as soon as it is free, and in which org. Nobody gets one whose login may not
+/// be changed, or for whom nobody has decided yet that it may: others would give up theirs in vain.
+fn wants(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<(String, String)>, StoreError> {
     let Some(case) = brief(c, rules, target, now)? else { return Ok(None) };
     let Some(own) = case.account.as_ref().filter(|own| gets_another_login(rules, &case, own, now)) else {
         return Ok(None);
@@ -226,8 +260,33 @@ fn waits_for(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Optio
     let Ok(wanted) = rules.wanted_logins(&case.org, &case.person) else { return Ok(None) };
     let is_kept = wanted.iter().any(|login| login_key(login) == login_key(&own.login));
     let Some(first) = wanted.first().filter(|_| !is_kept) else { return Ok(None) };
-    let Some(other) = account::by_login(c, &case.org, first)? else { return Ok(None) };
-    target::owner(c, &case.org, &other.id)
+    Ok(may_be_renamed(c, rules, target, &case, own, now)?.then(|| (case.org.clone(), first.clone())))
+}
+
+/// Whether nothing stands against another login but that it is not free.
+fn may_be_renamed(
+    c: &Tx,
+    rules: &Rulebook,
+    target: i64,
+    case: &Case,
+    own: &Account,
+    now: Moment,
+) -> Result<bool, StoreError> {
+    const CHANGE: ChangeKind = ChangeKind::ChangeLogin;
+    if risk::held(c, target)?.contains(&CHANGE) || rejections::binding(c, target, case, now)?.of_kind(CHANGE).is_some()
+    {
+        return Ok(false);
+    }
+    // Before the org was read nobody is known to be protected, or to hold a role.
+    let Some(directory) = super::directories::directory_of(c, &case.org)? else { return Ok(true) };
+    if rules.safeguards.protected.why(own, &directory).is_some() {
+        return Ok(false);
+    }
+    if !directory.administrator(own, now).needs_two(CHANGE) {
+        return Ok(true);
+    }
+    let rev = work::load(c, target)?.map_or(0, |work| work.dirty_rev);
+    Ok(risk::of_revision(c, target, rev)?.iter().any(|it| it.change == CHANGE && it.is_decided))
 }
 
 /// Whether an account is written to as soon as a login is free: it is in use, or its owner has it back.

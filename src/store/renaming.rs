@@ -36,11 +36,12 @@ impl Store {
         self.run(move |c| {
             let mut before = addresses(c)?;
             if let Some((renamings, by)) = &renamings {
-                for (what, renaming) in confirmed(&before, &now, renamings) {
-                    names::rename(c, what, renaming)?;
-                    append(c, &row(what, renaming, by, at))?;
-                    before.rename(what, renaming);
+                let found = confirmed(&before, &now, renamings).map_err(StoreError::NotNow)?;
+                names::rename(c, &found)?;
+                for (what, renaming) in &found {
+                    append(c, &row(*what, renaming, by, at))?;
                 }
+                before.rename(&found);
             }
             match renamed(&before, &now) {
                 Some(why) => Err(StoreError::NotNow(why)),
@@ -90,8 +91,7 @@ mod tests {
         store.run(write).await.expect("writes");
         let refused = store.take_up(addresses("first", "acme2"), None, now).await.expect_err("nobody has confirmed it");
         assert!(refused.to_string().contains("--renamed acme=acme2"), "{refused}");
-        let renamings: Vec<Renaming> =
-            ["main=first", "acme=acme2", "x=y"].map(|text| text.parse().expect("parses")).into();
+        let renamings: Vec<Renaming> = ["main=first", "acme=acme2"].map(|text| text.parse().expect("parses")).into();
         let by = Decider::of_user(0, "Ann");
         store
             .take_up(addresses("first", "acme2"), Some((renamings.clone(), by.clone())), now)

@@ -468,7 +468,10 @@ fn the_command_line_shows_holds_and_refuses_what_was_not_shown() {
             (output.status.success(), text(&output.stdout), text(&output.stderr))
         };
         let (ok, shown, err) = run(&["holds", "show", "1"]);
-        assert!(ok && shown.contains("12 people are to be deactivated") && shown.contains("access ends"), "{shown}{err}");
+        assert!(
+            ok && shown.contains("12 people are to be deactivated") && shown.contains("access ends"),
+            "{shown}{err}"
+        );
         let code =
             shown.split("holds approve 1 ").nth(1).and_then(|rest| rest.split(' ').next()).expect("a code").to_owned();
         let (ok, _, err) = run(&["holds", "approve", "1", "00000000", "--by", "Ann"]);

@@ -130,13 +130,15 @@ fn inquiries(plan: &Plan, situation: &Situation, account: &Account, knowledge: K
     if is_unknown || !is_over && is_taken_over_unasked(plan, situation, account, knowledge, takes) {
         reads.push(Step::ReadRoles { id: account.id.clone() });
     }
-    // Groups that rules give are read with the directory; others come back with somebody who returns, or by an undo.
+    // Groups that rules give are read with the directory, if roles can be read at all; one that has come since is asked about, as are
+    // those that come back with somebody who returns, or by an undo.
     let managed = |group: &str| directory.find(group).is_some_and(|known| situation.rulebook.mapping.manages(known));
+    let is_read = directory.administrators().groups_unread.is_none();
     let added = plan.steps.iter().filter_map(|step| match step {
         Step::AddGroup { group, .. } => Some(group),
         _ => None,
     });
-    let unread = added.filter(|group| directory.carries_role(group).is_none() && !managed(group));
+    let unread = added.filter(|group| directory.carries_role(group).is_none() && (is_read || !managed(group)));
     reads.extend(unread.map(|group| Step::ReadGroupRoles { group: group.clone() }));
     reads
 }

@@ -58,7 +58,11 @@ pub fn objects(change: ChangeKind, step: &Step) -> Vec<String> {
         | ChangeKind::ChangeAttributes => {}
     }
     match step {
-        Step::AddGroup { group, .. } | Step::RemoveGroup { group, .. } => vec![format!("group {group}")],
+        // By its id, and by the name that one which is made anew has too.
+        Step::AddGroup { group, name, .. } | Step::RemoveGroup { group, name, .. } => {
+            let named = (!name.is_empty() && name != group).then(|| format!("group {name}"));
+            [format!("group {group}")].into_iter().chain(named).collect()
+        }
         Step::CreateGroup { name } => vec![format!("group {name}")],
         Step::AssignApp { app, .. } | Step::NameInApp { app, .. } | Step::UnassignApp { app, .. } => {
             vec![format!("app {app}")]

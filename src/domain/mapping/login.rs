@@ -187,6 +187,16 @@ pub fn temporary(current: &str, okta_id: &str, wanted: &str) -> Chosen {
     Chosen { login, deactivated_holder: None, until: Some(wanted.to_owned()) }
 }
 
+/// The login of before a temporary one of this account.
+pub fn before_temporary(login: &str, okta_id: &str) -> Option<String> {
+    let (local, domain) = login.split_once('@').map_or((login, None), |(local, domain)| (local, Some(domain)));
+    let suffix = format!(".{okta_id}");
+    // Okta may have written it in small letters.
+    let at = local.len().checked_sub(suffix.len()).filter(|at| local.is_char_boundary(*at))?;
+    let former = local[at..].eq_ignore_ascii_case(&suffix).then(|| &local[..at]).filter(|former| !former.is_empty())?;
+    Some(domain.map_or_else(|| former.to_owned(), |domain| format!("{former}@{domain}")))
+}
+
 /// Whether `login` is `wanted` with a number.
 fn is_numbered(login: &str, wanted: &str) -> bool {
     let (login, wanted) = (login_key(login), login_key(wanted));
@@ -199,6 +209,17 @@ fn is_numbered(login: &str, wanted: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_login_of_before_a_temporary_one_is_known_and_of_no_other() {
+        let of = |login: &str| before_temporary(&temporary(login, "00uAb", "w@x").login, "00uAb");
+        assert_eq!(of("zoe@example.com").as_deref(), Some("zoe@example.com"));
+        assert_eq!(of("zoe").as_deref(), Some("zoe"));
+        assert_eq!(before_temporary("zoe.00uab@example.com", "00uAb").as_deref(), Some("zoe@example.com"));
+        for other in ["zoe@example.com", "zoe.00uXy@example.com", ".00uAb@example.com", "Łłłłłł@x", ""] {
+            assert_eq!(before_temporary(other, "00uAb"), None, "{other}");
+        }
+    }
 
     #[test]
     fn a_ring_is_found_from_each_of_its_people_and_a_chain_is_none() {

@@ -51,8 +51,20 @@ const KEYS_OF_ORGS: &[&str] = &[
 /// Keys of `meta` that end with the name of a tenant.
 const KEYS_OF_TENANTS: &[&str] = &["walked ", "titles ", "mass "];
 
-/// Writes the new name wherever the old one stands, but for the audit, which is never changed.
-pub fn rename(c: &Tx, what: Named, renaming: &Renaming) -> Result<(), StoreError> {
+/// Writes the new names wherever the old ones stand, but for the audit, which is never changed. By way of names that nobody has: two
+/// may exchange theirs.
+pub fn rename(c: &Tx, renamings: &[(Named, &Renaming)]) -> Result<(), StoreError> {
+    let between = |n: usize| format!("\u{1}{n}");
+    for (n, (what, one)) in renamings.iter().enumerate() {
+        rename_one(c, *what, &Renaming { old: one.old.clone(), new: between(n) })?;
+    }
+    for (n, (what, one)) in renamings.iter().enumerate() {
+        rename_one(c, *what, &Renaming { old: between(n), new: one.new.clone() })?;
+    }
+    Ok(())
+}
+
+fn rename_one(c: &Tx, what: Named, renaming: &Renaming) -> Result<(), StoreError> {
     let Renaming { old, new } = renaming;
     let (column, tables, keys) = match what {
         Named::Org => ("org", OF_ORGS, KEYS_OF_ORGS),
