@@ -113,3 +113,25 @@ fn a_protected_account_keeps_the_login_that_it_holds_although_it_is_deactivated(
         assert!(rig.world.okta.core().user_by_anchor(&new.id).is_none());
     });
 }
+
+#[test]
+fn nobody_gives_up_a_login_for_one_that_its_owner_may_not_leave() {
+    on_a_system(async {
+        let mut setup = Setup::of(8);
+        setup.rewrite = |text| text + "\n[protected]\nlogins = [\"glass.*\"]\n";
+        let people = &mut setup.people;
+        people[4].email = "glass.one@example.com".into();
+        let rig = Rig::settled(setup).await;
+        let (one, other) = (rig.setup.people[3].clone(), rig.setup.people[4].clone());
+        rig.edit(3, |p| p.email = other.email.clone());
+        rig.edit(4, |p| p.email = one.email.clone());
+        rig.until("who waits says so", async |rig| {
+            rig.quarantined().await.iter().any(|(profile, why)| *profile == one.id && why.contains(&other.email))
+        })
+        .await;
+        rig.quiet().await;
+        let okta = rig.world.okta.core();
+        assert_eq!(values(&okta, &one.id).expect("there")[0], one.email, "a login that works");
+        assert_eq!(values(&okta, &other.id).expect("there")[0], other.email);
+    });
+}

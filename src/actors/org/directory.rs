@@ -107,11 +107,12 @@ impl SharedDirectory {
         Ok(true)
     }
 
-    /// A group was made.
+    /// A group was made: no role comes with it yet.
     pub fn insert(&self, group: &Group) {
         self.current.rcu(|old| {
             let mut new = Directory::clone(old);
             new.insert(group.clone());
+            new.learn_role(&group.id, Some(false));
             new
         });
     }

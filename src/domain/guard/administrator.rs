@@ -70,16 +70,25 @@ pub(in crate::domain) fn guarded(mut plan: Plan, situation: &Situation) -> Plan 
     plan
 }
 
+/// Whether nobody knows yet if a role comes with a group, and Okta says it of groups when it is asked.
+fn is_to_be_asked(directory: &Directory, group: &str) -> bool {
+    let all = directory.administrators();
+    directory.carries_role(group).is_none() && all.listed.is_some() && all.groups_unread.is_none()
+}
+
 /// Groups that carry a role are given by a step of their own, also to somebody whose account is made.
 fn mark_grants(plan: &mut Plan, situation: &Situation) {
-    let carries = |group: &String| situation.directory.carries_role(group) == Some(true);
+    let directory = situation.directory;
+    let carries = |group: &String| directory.carries_role(group) == Some(true);
     let mut grants = BTreeSet::new();
     for step in &mut plan.steps {
         match step {
             Step::AddGroup { group, .. } if carries(group) => {
                 grants.insert(group.clone());
             }
-            Step::CreateUser { groups, .. } => groups.retain(|group| !carries(group)),
+            Step::CreateUser { groups, .. } => {
+                groups.retain(|group| !carries(group) && !is_to_be_asked(directory, group))
+            }
             _ => {}
         }
     }
@@ -133,12 +142,12 @@ fn inquiries(plan: &Plan, situation: &Situation, account: &Account, knowledge: K
     // Groups that rules give are read with the directory, if roles can be read at all; one that has come since is asked about, as are
     // those that come back with somebody who returns, or by an undo.
     let managed = |group: &str| directory.find(group).is_some_and(|known| situation.rulebook.mapping.manages(known));
-    let is_read = directory.administrators().groups_unread.is_none();
     let added = plan.steps.iter().filter_map(|step| match step {
         Step::AddGroup { group, .. } => Some(group),
         _ => None,
     });
-    let unread = added.filter(|group| directory.carries_role(group).is_none() && (is_read || !managed(group)));
+    let unread = added
+        .filter(|group| is_to_be_asked(directory, group) || directory.carries_role(group).is_none() && !managed(group));
     reads.extend(unread.map(|group| Step::ReadGroupRoles { group: group.clone() }));
     reads
 }

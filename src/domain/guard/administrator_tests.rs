@@ -208,6 +208,13 @@ fn an_admin_role_does_not_come_in_with_an_account_that_is_made_and_is_a_change_o
     world.case = Case::new("main", Person::of("acme", an_employee()));
     let plan = world.plan();
     let Some(Step::CreateUser { groups, .. }) = plan.steps.first() else { panic!("{plan:?}") };
+    assert!(
+        groups.is_empty(),
+        "whether a role comes with a group that nobody has asked about is asked first: {groups:?}"
+    );
+    world.directory.learn_role("00gStaff", Some(false));
+    let plan = world.plan();
+    let Some(Step::CreateUser { groups, .. }) = plan.steps.first() else { panic!("{plan:?}") };
     assert_eq!(groups, &["00gStaff"]);
     let mut account = bare("00u1", &an_employee().email, Some(&an_employee().id));
     account.groups.insert("00gStaff".into());
@@ -232,6 +239,22 @@ fn a_membership_that_comes_back_is_asked_about_unless_rules_give_it() {
     assert!(world.kinds().contains(&"grant_admin"), "Okta does not say: a role may come with it");
     world.directory.learn_role("00gGlass", Some(false));
     assert!(!world.names().contains("read_group_roles") && !world.kinds().contains(&"grant_admin"));
+}
+
+#[test]
+fn whether_a_role_comes_with_a_mapped_group_that_was_not_there_before_is_asked_first_if_roles_can_be_read() {
+    let mut world = World::leaver(listed(&[]));
+    world.case = Case::new("main", Person::of("acme", an_employee()));
+    let mut account = bare("00u1", &an_employee().email, Some(&an_employee().id));
+    account.groups = ["00gStaff"].map(str::to_owned).into();
+    world.case.account = Some(account);
+    assert!(world.names().contains("read_group_roles"), "{}", world.names());
+    let known = Administrators { groups: [("00gFinance".to_owned(), false)].into(), ..listed(&[]) };
+    world.directory = directory(known);
+    assert!(!world.names().contains("read_group_roles"), "{}", world.names());
+    let refused = Administrators { groups_unread: Some("HTTP 403 E0000006".into()), ..listed(&[]) };
+    world.directory = directory(refused);
+    assert!(!world.names().contains("read_group_roles"), "movers go on where no role can be read");
 }
 
 #[test]

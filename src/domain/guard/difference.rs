@@ -288,7 +288,8 @@ mod tests {
         new.mapping = Mapping::new(engine, "namelyId", rules, Vec::new());
         let now = Moment::from_secs(1_800_000_000);
         let group = Group { id: "00gStaff".into(), name: "Staff".into(), writable: true };
-        let directory = Directory::new([group], BTreeSet::new());
+        let mut directory = Directory::new([group], BTreeSet::new());
+        directory.learn_role("00gStaff", Some(false));
         let (mut before, mut after) = (Side::new(&old, &directory), Side::new(&new, &directory));
         let mut difference = Difference::default();
         let unsorted = Employee { departments: Vec::new(), ..an_employee() };

@@ -40,7 +40,9 @@ pub fn foresee(
             return Ok(Plan { steps: makes, ..found });
         }
         for name in missing {
-            directory.to_mut().insert(Group { id: format!("new group {name}"), name: name.clone(), writable: true });
+            let id = format!("new group {name}");
+            directory.to_mut().learn_role(&id, Some(false));
+            directory.to_mut().insert(Group { id, name: name.clone(), writable: true });
             makes.push(Step::CreateGroup { name });
         }
     }

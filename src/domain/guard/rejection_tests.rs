@@ -101,8 +101,20 @@ fn objects_name_the_group_and_the_attribute_and_not_their_values() {
         objects(ChangeKind::ChangeAttributes, &update("b"))
     );
     let group = Step::RemoveGroup { id: "00u1".into(), group: "00g1".into(), name: "Finance".into() };
-    assert_eq!(objects(ChangeKind::RemoveGroup, &group), ["group 00g1"]);
+    assert_eq!(objects(ChangeKind::RemoveGroup, &group), ["group 00g1", "group Finance"]);
     assert_eq!(objects(ChangeKind::Deactivate, &group), ["access"], "what belongs to an exit is rejected with it");
+}
+
+#[test]
+fn a_membership_that_was_rejected_stays_so_when_its_group_is_made_or_made_anew() {
+    let add = |group: &str| Step::AddGroup { id: "00u1".into(), group: group.into(), name: "Finance".into() };
+    for before in [Step::CreateGroup { name: "Finance".into() }, add("00gOld")] {
+        let rejected = objects(ChangeKind::AddGroup, &before).into_iter().map(|object| (object, "no".to_owned()));
+        let rejected = Rejected([(ChangeKind::AddGroup, rejected.collect())].into());
+        assert_eq!(rejected.why(ChangeKind::AddGroup, &add("00gNew")), Some("no"), "{before:?}");
+        let other = Step::AddGroup { id: "00u1".into(), group: "00gOther".into(), name: "Sales".into() };
+        assert_eq!(rejected.why(ChangeKind::AddGroup, &other), None);
+    }
 }
 
 #[test]

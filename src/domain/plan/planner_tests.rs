@@ -25,6 +25,7 @@ fn now() -> Moment {
 }
 
 fn directory() -> Directory {
+    let carries = ["00gChess", "00gStaff", "00gFinance", "00gSales"].map(|id| (id.to_owned(), false));
     let group = |id: &str, name: &str| Group { id: id.into(), name: name.into(), writable: true };
     Directory::new(
         [
@@ -37,10 +38,7 @@ fn directory() -> Directory {
         ],
         BTreeSet::from(["00gRule".to_owned()]),
     )
-    .with_administrators(Administrators {
-        groups: [("00gChess".to_owned(), false)].into(),
-        ..Administrators::default()
-    })
+    .with_administrators(Administrators { groups: carries.into(), ..Administrators::default() })
     .with_relations(["manager".to_owned()])
     .with_user_types([("user".to_owned(), "oty1".to_owned()), ("contractor".to_owned(), "oty2".to_owned())])
 }
@@ -296,8 +294,9 @@ fn more_groups_than_a_create_takes_are_added_one_by_one_afterwards() {
     let departments: Vec<String> = (0..25).map(|n| format!("D{n:02}")).collect();
     let mut world = World::of(Employee { departments, ..an_employee() });
     for n in 0..25 {
-        let name = format!("Department D{n:02}");
-        world.directory.insert(Group { id: format!("00gD{n:02}"), name, writable: true });
+        let (id, name) = (format!("00gD{n:02}"), format!("Department D{n:02}"));
+        world.directory.learn_role(&id, Some(false));
+        world.directory.insert(Group { id, name, writable: true });
     }
     let first = world.steps();
     let created = world.and(|_| {}).with_account().and(|w| w.account().groups.clear());

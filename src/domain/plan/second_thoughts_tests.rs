@@ -105,7 +105,8 @@ impl World {
         let known = [("00gChess", true), ("00gAdmins", true), ("00gRule", true), ("00gApp", false), ("00gGlass", true)];
         let department = Group { id: "00gDept".into(), name: "Department Sales".into(), writable: true };
         let all = known.map(|(id, writable)| group(id, writable)).into_iter().chain([department]);
-        let carries = [("00gChess".to_owned(), false), ("00gAdmins".to_owned(), true)].into();
+        let carries = [("00gChess", false), ("00gAdmins", true), ("00gDept", false)];
+        let carries = carries.map(|(id, carries)| (id.to_owned(), carries)).into();
         let directory = Directory::new(all, BTreeSet::from(["00gRule".to_owned()]))
             .with_administrators(Administrators { groups: carries, ..Administrators::default() });
         let mut rules = rulebook();
@@ -169,6 +170,7 @@ fn what_has_come_back_is_not_given_a_second_time() {
     let mut world = World::of(&["00gChess"]);
     for name in ["Staff", "Department Finance"] {
         world.directory.insert(Group { id: name.into(), name: name.into(), writable: true });
+        world.directory.learn_role(name, Some(false));
     }
     let mut carried_out = Vec::new();
     while let Some(step) = world.plan().steps.into_iter().next() {

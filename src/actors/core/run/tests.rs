@@ -21,11 +21,9 @@ impl World {
     pub fn new() -> Self {
         let group = |id: &str, name: &str| Group { id: id.into(), name: name.into(), writable: true };
         let groups = [group("00gStaff", "Staff"), group("00gFinance", "Department Finance")];
-        Self {
-            rulebook: rulebook(),
-            directory: Directory::new(groups, BTreeSet::new()),
-            now: Moment::from_secs(1_800_000_000),
-        }
+        let mut directory = Directory::new(groups, BTreeSet::new());
+        ["00gStaff", "00gFinance"].map(|id| directory.learn_role(id, Some(false)));
+        Self { rulebook: rulebook(), directory, now: Moment::from_secs(1_800_000_000) }
     }
 
     pub fn context(&self) -> Context<'_> {
