@@ -178,7 +178,7 @@ fn an_undo_that_ends_more_accounts_than_the_limit_allows_waits_like_everything_e
         rig.until("all three wait", async |rig| rig.store().backlog().await.expect("reads").held == 3).await;
         let hold = rig.store().run(|c| Ok(holds(c, false)?.remove(0))).await.expect("reads");
         assert_eq!((hold.change.as_str(), hold.people), ("deactivate", 3), "{hold:?}");
-        assert!(hold.why.contains("more than 2"), "{hold:?}");
+        assert!(hold.why.contains("at most 2"), "{hold:?}");
         rig.quiet().await;
         assert_eq!(joiners.iter().map(|joiner| status(&rig, &joiner.id)).collect::<Vec<_>>(), before);
         approve(&rig).await;

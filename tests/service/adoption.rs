@@ -156,7 +156,7 @@ fn more_than_three_adoptions_in_an_hour_wait_for_a_decision_and_what_was_rejecte
             }
         }
         rig.until("they wait", async |rig| {
-            open_holds(rig).await.iter().any(|hold| hold.change == "adopt" && hold.why.contains("more than 3"))
+            open_holds(rig).await.iter().any(|hold| hold.change == "adopt" && hold.why.contains("at most 3"))
         })
         .await;
         rig.quiet().await;

@@ -80,7 +80,8 @@ fn a_group_that_somebody_deletes_in_okta_is_asked_about_once_and_made_and_filled
         .await;
         rig.quiet().await;
         assert_eq!(made(&rig), had + 1, "made once");
-        assert!(items(&rig).await.is_empty() && rig.quarantined().await.is_empty());
+        let left = (items(&rig).await, rig.quarantined().await);
+        assert!(left.0.is_empty() && left.1.is_empty(), "{left:?}");
         assert!(rig.service().readiness.notices().is_empty());
     });
 }
@@ -113,6 +114,7 @@ fn a_group_that_somebody_deletes_is_made_and_filled_again_at_once_where_drift_is
         })
         .await;
         rig.quiet().await;
-        assert!(items(&rig).await.is_empty() && rig.quarantined().await.is_empty());
+        let left = (items(&rig).await, rig.quarantined().await);
+        assert!(left.0.is_empty() && left.1.is_empty(), "{left:?}");
     });
 }
