@@ -381,8 +381,11 @@ async fn api(
     let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let tokens = served.tokens.load();
     let Some(who) = auth::who(&tokens, authorization).cloned() else {
-        let from = request.peer_addr().map(|from| from.ip());
-        served.guesses.wrong(&served.metrics, "token", from, served.clock.now()).await;
+        // Who sends none guesses nothing.
+        if authorization.is_some() {
+            let from = request.peer_addr().map(|from| from.ip());
+            served.guesses.wrong(&served.metrics, "token", from, served.clock.now()).await;
+        }
         let message = if tokens.is_empty() {
             "the admin API is closed: no [[admin.tokens]] is configured"
         } else {

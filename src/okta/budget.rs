@@ -27,6 +27,8 @@ const CAUTION: f64 = 2.0;
 const BURST: Duration = Duration::from_secs(5);
 /// Terminations do not wait for the first answer, which may take long: no limit of Okta's is so low.
 const UNKNOWN_LIMIT: u32 = 5;
+/// What one termination needs, though nobody has left lately: the sessions and the deactivation.
+const ONE: u32 = 2;
 /// At the very end everything is released: a termination that comes now is served by the next window as soon.
 const LAST: Duration = Duration::from_millis(1500);
 /// While the reserve shrinks, how often it is looked at again.
@@ -304,8 +306,8 @@ impl Budget {
         by_reset.map_or(by_first_answer, |end| end.min(by_first_answer)) + MARGIN
     }
 
-    /// What is kept from calls of `priority`. The reserve shrinks in the last seconds of a window: to nothing if nobody
-    /// left lately, else to what more of the same would need until its end.
+    /// What is kept from calls of `priority`. The reserve shrinks in the last seconds of a window: to what one termination needs if
+    /// nobody left lately, else to what more of the same would need until its end; and to nothing at the very end.
     fn reserved(&self, now: Moment, priority: Priority) -> u32 {
         let Some(limit) = self.limit.filter(|_| priority != Priority::Revoke) else { return 0 };
         let whole = self.part(limit, self.shares.share * self.shares.reserve);
@@ -325,7 +327,7 @@ impl Budget {
         let lately = || self.terminations.iter().filter(|at| now.since(**at) <= PAST_WINDOW);
         let need = lately().count() as f64 / PAST_WINDOW.as_secs_f64() * left.as_secs_f64() * CAUTION;
         let burst = lately().map(|first| lately().filter(|at| **at >= *first && at.since(*first) <= BURST).count());
-        (need.ceil() as u32).max(u32::try_from(burst.max().unwrap_or(0)).unwrap_or(u32::MAX))
+        (need.ceil() as u32).max(u32::try_from(burst.max().unwrap_or(0)).unwrap_or(u32::MAX)).max(ONE)
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a u32 fits one")]

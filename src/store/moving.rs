@@ -79,7 +79,7 @@ async fn copy_all(
     mut seen: impl FnMut(&'static str, u64) + Send + 'static,
 ) -> Result<Vec<Held>, StoreError> {
     let (source, to) = (old.place().clone(), new.place().to_string());
-    if let Some(table) = new.run(|c| holds_something(c)).await? {
+    if let Some(table) = new.run(holds_something).await? {
         let why = if is_again {
             "the store has moved there already: name it as service.store"
         } else {

@@ -14,7 +14,7 @@ use crate::clock::Moment;
 use crate::domain::{Directory, Group, Priority};
 use crate::store::StoreError;
 use arc_swap::ArcSwap;
-use dashmap::DashSet;
+use dashmap::{DashMap, DashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -41,6 +41,8 @@ pub struct SharedDirectory {
     stale: Arc<Notify>,
     /// Groups that a run is creating right now: one run creates, the others wait.
     creating: Arc<DashSet<String>>,
+    /// Groups that were made and that no reading has shown yet, by id: one that had begun before lacks them.
+    made: Arc<DashMap<String, Group>>,
     /// How many things that people wait for were asked for so far.
     sought: Arc<AtomicUsize>,
     /// Whether a group that somebody else deletes is made again without a question.
@@ -59,6 +61,11 @@ impl Drop for Making {
     }
 }
 
+/// Whether a reading says nothing of a group: neither that it is there nor that it is gone.
+fn lacks(read: &Directory, group: &Group) -> bool {
+    !read.knows(&group.id) && read.gone().iter().all(|one| one.id != group.id)
+}
+
 impl SharedDirectory {
     /// Shares `directory`; `correct` says that groups which somebody else deletes are made again without a question.
     pub fn new(directory: Directory, correct: bool) -> Self {
@@ -67,6 +74,7 @@ impl SharedDirectory {
             current: Arc::new(ArcSwap::from_pointee(directory)),
             stale: Arc::default(),
             creating: Arc::default(),
+            made: Arc::default(),
             sought: Arc::default(),
         }
     }
@@ -82,8 +90,15 @@ impl SharedDirectory {
             let by_group = old.administrators().by_group.clone();
             let mut gone = directory.gone().clone();
             gone.keep_decisions(old.gone());
-            directory.clone().with_gone(gone).with_roles_by_group(by_group)
+            let mut new = directory.clone();
+            for group in self.made.iter().filter(|group| lacks(&directory, group)) {
+                gone.is_there(&group.name);
+                new.insert(group.clone());
+                new.learn_role(&group.id, Some(false));
+            }
+            new.with_gone(gone).with_roles_by_group(by_group)
         });
+        self.made.retain(|_, group| lacks(&directory, group));
     }
 
     /// The directory that was read, with groups that somebody else has deleted since it was read last: these are told.
@@ -109,6 +124,7 @@ impl SharedDirectory {
 
     /// A group was made: no role comes with it yet.
     pub fn insert(&self, group: &Group) {
+        self.made.insert(group.id.clone(), group.clone());
         self.current.rcu(|old| {
             let mut new = Directory::clone(old);
             new.insert(group.clone());
@@ -329,5 +345,24 @@ pub(crate) fn say_who_is_unknown(readiness: &Readiness, org: &str, directory: &D
     match directory.administrators().missing() {
         Some(why) => readiness.missing(&what, why),
         None => readiness.have(&what),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_reading_that_had_begun_before_a_group_was_made_does_not_lose_it() {
+        let shared = SharedDirectory::new(Directory::default(), true);
+        let made = Group { id: "00g1".into(), name: "Department Sales".into(), writable: true };
+        shared.insert(&made);
+        shared.replace(Directory::default());
+        let now = shared.load();
+        assert!(now.knows("00g1") && now.carries_role("00g1") == Some(false), "no reading says that it is gone");
+        shared.replace(Directory::new([made], BTreeSet::new()));
+        shared.replace(Directory::default());
+        assert!(!shared.load().knows("00g1"), "from then on the readings say what there is");
     }
 }

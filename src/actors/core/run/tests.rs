@@ -22,7 +22,7 @@ impl World {
         let group = |id: &str, name: &str| Group { id: id.into(), name: name.into(), writable: true };
         let groups = [group("00gStaff", "Staff"), group("00gFinance", "Department Finance")];
         let mut directory = Directory::new(groups, BTreeSet::new());
-        ["00gStaff", "00gFinance"].map(|id| directory.learn_role(id, Some(false)));
+        ["00gStaff", "00gFinance"].into_iter().for_each(|id| directory.learn_role(id, Some(false)));
         Self { rulebook: rulebook(), directory, now: Moment::from_secs(1_800_000_000) }
     }
 
