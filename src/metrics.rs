@@ -306,6 +306,9 @@ impl Metrics {
             registry,
             process: Registry::new(),
         };
+        for what in ["token", "hook", "sign_in"] {
+            metrics.parts.admin_refused.with_label_values(&[what]).inc_by(0);
+        }
         for result in ["done", "refused"] {
             metrics.parts.config_reloads.with_label_values(&[result]).inc_by(0);
         }

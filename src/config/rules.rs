@@ -32,12 +32,17 @@ pub fn policies(r: &mut Reader, root: &mut Section, channels: &[Channel]) -> Pol
     let mut s = root.section(r, "onboarding");
     let lead = s.days(r, "lead_time", Duration::from_secs(u64::from(defaults.lead_days) * DAY));
     let words = [("okta mail", FirstDay::OktaMail), ("manager", FirstDay::Link), ("tac", FirstDay::Code)];
-    let authenticator =
-        |r: &mut Reader, s: &mut Section| s.required_text(r, "tac_authenticator", "aut1nd8PQhGcQtSxB0g4");
+    let authenticator = s.text(r, "tac_authenticator").map(|at| at.value);
     let means = match s.choice(r, "activation", &words) {
         FirstDay::OktaMail => None,
         FirstDay::Link => Some(Means::Link),
-        FirstDay::Code => authenticator(r, &mut s).map(|at| Means::Code { authenticator: at.value }),
+        FirstDay::Code => {
+            if authenticator.is_none() {
+                let message = "onboarding.tac_authenticator is missing; write for example \"aut1nd8PQhGcQtSxB0g4\"";
+                r.problem(s.location(), message.to_owned());
+            }
+            authenticator.map(|authenticator| Means::Code { authenticator })
+        }
     };
     let channel = s.text(r, "channel");
     let is_mail = |name: &str| channels.iter().any(|one| one.name == name && matches!(one.kind, Kind::Mail { .. }));

@@ -29,6 +29,8 @@ const BURST: Duration = Duration::from_secs(5);
 const UNKNOWN_LIMIT: u32 = 5;
 /// What one termination needs, though nobody has left lately: the sessions and the deactivation.
 const ONE: u32 = 2;
+/// So long before the end of a window these are released too: what is left then can still be spent where calls are slow.
+const ONE_UNTIL: Duration = Duration::from_secs(3);
 /// At the very end everything is released: a termination that comes now is served by the next window as soon.
 const LAST: Duration = Duration::from_millis(1500);
 /// While the reserve shrinks, how often it is looked at again.
@@ -327,7 +329,11 @@ impl Budget {
         let lately = || self.terminations.iter().filter(|at| now.since(**at) <= PAST_WINDOW);
         let need = lately().count() as f64 / PAST_WINDOW.as_secs_f64() * left.as_secs_f64() * CAUTION;
         let burst = lately().map(|first| lately().filter(|at| **at >= *first && at.since(*first) <= BURST).count());
-        (need.ceil() as u32).max(u32::try_from(burst.max().unwrap_or(0)).unwrap_or(u32::MAX)).max(ONE)
+        (need.ceil() as u32).max(u32::try_from(burst.max().unwrap_or(0)).unwrap_or(u32::MAX)).max(if left > ONE_UNTIL {
+            ONE
+        } else {
+            0
+        })
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a u32 fits one")]

@@ -202,11 +202,11 @@ fn login(
     if first_of_ring(c, rules, target, now)? == Some(target) {
         return Ok(Ok(temporary(&account.login, &account.id, &wanted[0])));
     }
-    Ok(way_back(c, rules, case, account, &wanted, (target, now))?.map_or(chosen, Ok))
+    Ok(former_login(c, rules, case, account, &wanted, (target, now))?.map_or(chosen, Ok))
 }
 
 /// The login that somebody had before a temporary one, where what they wait for does not come: whoever has it stays.
-fn way_back(
+fn former_login(
     c: &Tx,
     rules: &Rulebook,
     case: &Case,

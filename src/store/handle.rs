@@ -2,8 +2,8 @@
 
 use super::engine::{Condition, Location, Node, Operator, Reader, Seat, StoreError, Tx, Writer};
 use super::live::LiveRules;
-use super::moving::has_stayed;
 use super::rows::intent;
+use super::stayed::has_stayed;
 use super::stops::Stops;
 use crate::domain::Rulebook;
 use crate::metrics::StoreMetrics;

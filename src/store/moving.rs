@@ -3,33 +3,15 @@
 //! **Invariant:** at no time can two services work on what was one store. The old one is marked before the first row is copied, and a
 //! marked store serves nobody; the new one holds either everything, compared row by row, or nothing.
 
-use super::engine::{Held, Location, Reader, Tx, Writer, copy, held, holds_something};
-use super::rows::meta::{forget, meta, set_meta};
+use super::engine::{Held, Location, Reader, Writer, copy, held, holds_something};
+use super::rows::meta::{forget, set_meta};
+use super::stayed::{MOVED_TO, has_stayed, moved_to};
 use super::{StoreError, append};
 use crate::audit::details::StoreMoved;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
 use crate::domain::Decider;
 use crate::metrics::StoreMetrics;
-
-/// Where the store has gone, or is about to.
-const MOVED_TO: &str = "moved_to";
-
-/// Where a store has moved to, if it has.
-pub fn moved_to(c: &Tx) -> Result<Option<String>, StoreError> {
-    meta(c, MOVED_TO)
-}
-
-/// That a store has not moved: nobody works on one that has.
-pub(super) fn has_stayed(c: &Tx, place: &Location) -> Result<(), StoreError> {
-    match moved_to(c)? {
-        None => Ok(()),
-        Some(to) => Err(StoreError::NotNow(format!(
-            "the store {place} was moved to {to}: name that as service.store. If the move broke off, `migrate-store` with the same \
-             place brings it to its end"
-        ))),
-    }
-}
 
 /// Moves the store at `from` to `to`, where nothing is yet; nobody may work on either. `seen` is told of each table and how many of its
 /// rows were copied so far. Returns what was copied.
@@ -122,6 +104,7 @@ fn compare(copied: &[Held], found: &[Held]) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::engine::Tx;
     use super::super::engine::server_tests::place;
     use super::super::{Store, verify_audit};
     use super::*;

@@ -66,7 +66,9 @@ const ENDLESS: [(&str, &str); 3] =
     [("simulate", "127.0.0.1:"), ("status --watch", "audit:"), ("run", "in use by process")];
 
 /// What may be said instead of doing it: there is nothing of the kind here.
-const NOTHING_TO_DO: [(&str, &str); 17] = [
+const NOTHING_TO_DO: [(&str, &str); 18] = [
+    // For when the service stands still (`on_a_server.rs`).
+    ("migrate-store", "in use by process"),
     ("nodes drain", "the store is a file"),
     ("undo", "nothing to take back"),
     ("adopt", "was accepted already"),

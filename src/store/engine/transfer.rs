@@ -7,7 +7,7 @@ use super::many::{Many, Of};
 use super::schema::SCHEMA;
 use super::trouble::{Cause, SqlError};
 use super::tx::{Optional, Row, Tx};
-use super::value::Value;
+use super::value::{Value, params};
 use aws_lc_rs::digest::{Context, SHA256};
 use rusqlite::Connection;
 use std::sync::OnceLock;
@@ -199,10 +199,10 @@ fn go_on_numbering(c: &Tx, table: &str, last: i64) -> Result<(), StoreError> {
     }
     if c.server().is_some() {
         let set = "SELECT setval(pg_get_serial_sequence(CAST(?1 AS TEXT), 'id'), CAST(?2 AS BIGINT))";
-        return Ok(c.query_row(set, super::params![table, last], |_| Ok(()))?);
+        return Ok(c.query_row(set, params![table, last], |_| Ok(()))?);
     }
     c.execute("DELETE FROM sqlite_sequence WHERE name = ?1", [table])?;
-    c.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)", super::params![table, last])?;
+    c.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)", params![table, last])?;
     Ok(())
 }
 
