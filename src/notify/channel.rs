@@ -126,6 +126,16 @@ impl Kind {
         Err(NotTaken::Dead(format!("{said}, even to one line")))
     }
 
+    /// Delivers a message as it is, or not: where a part of it would be of no use.
+    pub async fn deliver_whole(
+        &self,
+        client: &reqwest::Client,
+        message: &Outgoing,
+        recipient: Option<&str>,
+    ) -> Result<(), NotTaken> {
+        self.send(client, message, recipient, Share::Whole).await
+    }
+
     async fn send(
         &self,
         client: &reqwest::Client,

@@ -4,7 +4,6 @@
 
 use super::answer::NotTaken;
 use super::channel::{Kind, Outgoing};
-use super::size::Share;
 use lettre::Address;
 use lettre::message::Mailbox;
 use secrecy::{ExposeSecret, SecretString};
@@ -60,7 +59,7 @@ impl SignIn {
         let message = Outgoing::new(&subject, &self.text(joiner), Value::Null, Vec::new(), id, "starters");
         let (mut is_given, mut refused) = (false, None);
         for recipient in channel.recipients() {
-            match channel.deliver(client, &message, recipient.as_deref(), Share::Whole).await {
+            match channel.deliver_whole(client, &message, recipient.as_deref()).await {
                 Ok(()) => is_given = true,
                 Err(why) => refused = Some(why),
             }

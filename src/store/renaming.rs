@@ -105,4 +105,34 @@ mod tests {
         store.take_up(addresses("first", "acme2"), Some((renamings, by)), now).await.expect("and again");
         assert_eq!(count("SELECT count(*) FROM audit WHERE kind = 'reconfigured'").await, 2, "it is done once");
     }
+
+    #[tokio::test]
+    async fn two_tenants_that_have_exchanged_their_names_keep_what_is_theirs() {
+        let world = World::new().await;
+        let (store, now) = (&world.store, world.now);
+        let both = |one: &str, other: &str| Addresses {
+            tenants: BTreeMap::from([
+                (one.to_owned(), "https://1".to_owned()),
+                (other.to_owned(), "https://2".to_owned()),
+            ]),
+            ..Addresses::default()
+        };
+        store.take_up(both("a", "b"), None, now).await.expect("the first time");
+        let write = |c: &Tx| {
+            set_meta(c, "walked a", "of the first")?;
+            set_meta(c, "walked b", "of the second")?;
+            Ok(c.execute_batch(
+                "INSERT INTO unreadable (tenant, profile, why, since) VALUES ('a', 'p', 'first', 1), ('b', 'p', 'second', 1);",
+            )?)
+        };
+        store.run(write).await.expect("writes");
+        let renamings: Vec<Renaming> = ["a=b", "b=a"].map(|text| text.parse().expect("parses")).into();
+        let by = Decider::of_user(0, "Ann");
+        store.take_up(both("b", "a"), Some((renamings, by)), now).await.expect("confirmed");
+        let why = store.run(|c| {
+            let sql = "SELECT why FROM unreadable WHERE tenant = 'b'";
+            Ok((c.query_row(sql, [], |row| row.get::<String>(0))?, meta(c, "walked a")?))
+        });
+        assert_eq!(why.await.expect("reads"), ("first".to_owned(), Some("of the second".to_owned())));
+    }
 }
