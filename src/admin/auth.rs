@@ -40,8 +40,14 @@ mod tests {
 
     #[test]
     fn two_tokens_of_one_user_are_one_approver() {
-        let token =
-            |name: &str, role, uid| Token { name: name.into(), role, token: name.into(), end_access: false, uid };
+        let token = |name: &str, role, uid| Token {
+            name: name.into(),
+            role,
+            token: name.into(),
+            end_access: false,
+            uid,
+            person: None,
+        };
         let mut tokens = vec![token("laptop", Role::Approver, Some(1000)), token("ci", Role::Approver, Some(1000))];
         assert_eq!(approvers(&tokens), 1);
         tokens.push(token("otto", Role::Operator, None));
@@ -58,6 +64,7 @@ mod tests {
             token: format!("secret-{name}").into(),
             end_access: false,
             uid: None,
+            person: None,
         };
         let tokens = [token("ann", Role::Viewer), token("ben", Role::Approver)];
         let name = |given: Option<&str>| who(&tokens, given).map(|token| token.name.as_str());

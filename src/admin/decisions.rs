@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// What is added where enough people have approved, all of them over an identity provider.
+pub const WITH_TOKEN: &str = ", with an admin token and not over the identity provider";
+
 /// Where decisions are written down, and what they can be about.
 #[derive(Clone)]
 pub struct Decisions {
@@ -269,7 +272,7 @@ impl Decisions {
             same_person: body["same_person"].as_bool().unwrap_or(false),
             why: body["why"].as_str(),
             by: &by.name,
-            principal: by.principal(),
+            principal: &by.voice(),
         };
         match opine(c, self.rules()?, id, &opinion, now)? {
             Opined::NothingToDecide => Err(Refusal::NotFound(format!(

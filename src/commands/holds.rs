@@ -2,6 +2,7 @@
 
 use super::backend::{Asking, by, part};
 use super::table::table;
+use crate::admin::decisions::WITH_TOKEN;
 use crate::admin::routes::Ask;
 use crate::clock::Moment;
 use crate::store::{HeldChanges, HeldPerson, Voted};
@@ -231,10 +232,15 @@ async fn decide(decision: &Decision, ask: Ask, word: &str) -> anyhow::Result<Exi
     };
     match &voted {
         _ if decision.asking.json => println!("{message}"),
-        Voted::Needs { more } if ask == Ask::Reject => {
+        Voted::Needs { more, .. } if ask == Ask::Reject => {
             say!("hold {id} {word}{whom} by {by}; it lets somebody in again who has left: {more} more must reject")
         }
-        Voted::Needs { more } => say!("hold {id} {word}{whom} by {by}; {more} more must approve"),
+        Voted::Needs { more, with_token } => {
+            say!(
+                "hold {id} {word}{whom} by {by}; {more} more must approve{}",
+                if *with_token { WITH_TOKEN } else { "" }
+            );
+        }
         Voted::Alone { until } => say!(
             "hold {id} {word}{whom} by {by}; there is no other approver: it is carried out at {}, unless somebody says `holds \
              cancel {id}`",

@@ -1,5 +1,7 @@
 //! Who may use the admin API.
 
+use super::net::Http;
+use super::provider::{self, Provider};
 use super::reader::{At, Reader, Section, unique_names};
 use super::secret::{Secrets, is_absent};
 use crate::domain::{Decider, hex};
@@ -42,6 +44,8 @@ pub struct ConsoleSettings {
     pub longest: Duration,
     /// Whether browsers reach it encrypted.
     pub encrypted: bool,
+    /// Who says who somebody is, beside the tokens.
+    pub provider: Option<Provider>,
 }
 
 impl Default for ConsoleSettings {
@@ -53,6 +57,7 @@ impl Default for ConsoleSettings {
             idle: Duration::from_secs(30 * 60),
             longest: Duration::from_secs(10 * 3600),
             encrypted: false,
+            provider: None,
         }
     }
 }
@@ -93,6 +98,8 @@ pub struct Token {
     pub end_access: bool,
     /// The user of the operating system who is the same person, where they can also write into the store.
     pub uid: Option<u32>,
+    /// What the identity provider calls whoever holds it: both are one person, with one vote.
+    pub person: Option<String>,
 }
 
 impl Token {
@@ -153,7 +160,7 @@ pub struct TlsFiles {
 const SHORTEST_TOKEN: usize = 24;
 
 /// Reads `[admin]`; `listen` is where it would be served.
-pub fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, listen: SocketAddr) -> Admin {
+pub fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, listen: SocketAddr, http: &Http) -> Admin {
     let behind_tls = s.flag(r, "behind_tls").unwrap_or(false);
     let tls = match (s.text(r, "certificate"), s.text(r, "key")) {
         (Some(certificate), Some(key)) => {
@@ -183,7 +190,10 @@ pub fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, listen: SocketAdd
             r.problem(location.clone(), message);
         }
     }
-    if !tokens.is_empty() && !listen.ip().is_loopback() && !behind_tls && tls.is_none() {
+    let oidc = s.has("oidc").then(|| s.section(r, "oidc"));
+    let provider = oidc.and_then(|s| provider::read(r, s, secrets, http));
+    let lets_in = !tokens.is_empty() || provider.is_some();
+    if lets_in && !listen.ip().is_loopback() && !behind_tls && tls.is_none() {
         let message = format!(
             "{path}: tokens would travel unencrypted to {listen}; let service.listen be 127.0.0.1, give certificate and \
              key, or put something that does TLS in front of it and set behind_tls = true"
@@ -193,7 +203,7 @@ pub fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, listen: SocketAdd
     let hook_secret =
         s.text(r, "hook_secret").and_then(|at| strong(r, "admin.hook_secret", at, secrets)).map(Live::from);
     let pages = s.section(r, "console");
-    let console = console(r, pages, listen, tls.is_some() || behind_tls);
+    let console = ConsoleSettings { provider, ..console(r, pages, listen, tls.is_some() || behind_tls) };
     s.finish(r);
     Admin { tokens, hook_secret, tls, console }
 }
@@ -211,11 +221,12 @@ fn console(r: &mut Reader, mut s: Section, listen: SocketAddr, encrypted: bool) 
     }
     let (idle, longest) = (s.duration(r, "idle", default.idle), s.duration(r, "longest", default.longest));
     s.finish(r);
-    ConsoleSettings { serve, listen, hosts: hosts.map(|at| at.value).unwrap_or_default(), idle, longest, encrypted }
+    let hosts = hosts.map(|at| at.value).unwrap_or_default();
+    ConsoleSettings { serve, listen, hosts, idle, longest, encrypted, provider: None }
 }
 
 /// A secret by which others prove who they are: long enough that nobody guesses it.
-fn strong(r: &mut Reader, key: &str, at: At<String>, secrets: &Secrets) -> Option<SecretString> {
+pub(super) fn strong(r: &mut Reader, key: &str, at: At<String>, secrets: &Secrets) -> Option<SecretString> {
     let span = at.span.clone();
     let secret = secrets.resolve(r, key, at)?;
     if !is_absent(&secret) && secret.expose_secret().len() < SHORTEST_TOKEN {
@@ -238,6 +249,7 @@ fn admin_token(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Option<Toke
     let end_access = s.flag(r, "end_access").unwrap_or(false);
     let uid = s.has("uid").then(|| s.number(r, "uid", 0..=i64::from(u32::MAX), 0));
     let uid = uid.and_then(|uid| u32::try_from(uid).ok());
+    let person = s.text(r, "person").map(|at| at.value);
     s.finish(r);
-    Some(Token { name: name?.value, role, token: token?, end_access, uid })
+    Some(Token { name: name?.value, role, token: token?, end_access, uid, person })
 }

@@ -14,7 +14,8 @@ mod mapping;
 mod net;
 mod notify;
 pub(crate) mod place;
-pub(crate) mod reader;
+pub(crate) mod provider;
+mod reader;
 pub(crate) mod reload;
 mod rules;
 mod safeguards;
@@ -27,6 +28,7 @@ pub use audit::Audit;
 pub(crate) use audit::{AuditFile, HttpSink, Sealing};
 pub(crate) use net::Http;
 pub(crate) use notify::Channel;
+pub use provider::Provider;
 pub(crate) use reader::{Problem, Problems};
 #[cfg(any(test, fuzzing))]
 pub(crate) use rules::read_table;
@@ -220,7 +222,7 @@ impl Config {
         let http = net::http(r, http);
         let telemetry = root.section(r, "telemetry");
         let telemetry = telemetry::read(r, telemetry, &http);
-        let admin = admin::read(r, admins, &secrets, service.listen);
+        let mut admin = admin::read(r, admins, &secrets, service.listen, &http);
         let audit = audit::read(r, audits, &secrets, &state);
         let notify: Vec<Channel> =
             root.sections(r, "notify").into_iter().filter_map(|s| notify::channel(r, s, &secrets)).collect();
@@ -235,7 +237,7 @@ impl Config {
             root.sections(r, "okta").into_iter().map(|s| org(r, s, &secrets, &engine, &names, &http)).collect();
         let policies = rules::policies(r, &mut root, &notify);
         let matching = rules::correlation(r, &mut root, &engine);
-        let safeguards = safeguards::read(r, &mut root);
+        let mut safeguards = safeguards::read(r, &mut root);
         let leave = expression(r, &mut root, &engine, "leave", "when");
         let primary = expression(r, &mut root, &engine, "positions", "primary");
         let mapping = mapping::read(r, rules, engine);
@@ -243,6 +245,11 @@ impl Config {
         count(r, namely.len(), okta.len());
         unique_names(r, "namely", namely.iter().flatten().map(|tenant| tenant.name.as_str()));
         unique_names(r, "okta", okta.iter().flatten().map(|(org, _)| org.name.as_str()));
+        if let Some(provider) = &mut admin.console.provider {
+            let orgs = okta.iter().flatten().map(|(org, _)| (org.name.as_str(), org.url.as_str()));
+            provider::settle(r, provider, &admin.tokens, orgs, mapping.as_ref().map(|read| &read.mapping));
+            safeguards.sign_in = provider.sign_in();
+        }
         let problems = reader.finish();
         let namely = namely.into_iter().collect::<Option<Vec<_>>>();
         let okta = okta.into_iter().collect::<Option<Vec<_>>>();

@@ -53,6 +53,7 @@ pub fn read(r: &mut Reader, root: &mut Section) -> Safeguards {
         protected,
         end_access,
         leaver_access,
+        sign_in: None,
     }
 }
 

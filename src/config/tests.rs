@@ -250,3 +250,54 @@ fn traces_leave_this_machine_only_encrypted() {
         assert_eq!(message(url), "", "{url}");
     }
 }
+
+const OIDC: &str = r#"
+[admin.oidc]
+issuer = "https://acme.okta.com"
+client_id = "0oa1"
+client_secret = "env:OIDC_TOKEN"
+"#;
+
+fn with_oidc(more: &str) -> Result<Config, Problems> {
+    let text = format!("{GOOD}{OIDC}{more}");
+    let secret = |name: &str| name.ends_with("TOKEN").then(|| "a secret of more than 24 characters".into());
+    Config::parse(Path::new("conf/test.toml"), &text, &secret)
+}
+
+#[test]
+fn it_is_known_which_org_lets_people_into_the_console_and_what_its_groups_give() {
+    let config = with_oidc("[admin.oidc.roles]\napprover = [\"Sync Approvers\"]\nviewer = [\"IT\"]\n");
+    let config = config.unwrap_or_else(|e| panic!("{e}"));
+    let provider = config.admin.console.provider.as_ref().expect("is there");
+    assert_eq!((provider.org.as_deref(), provider.name.as_str()), (Some("acme"), "acme.okta.com"));
+    let role = |groups: &[&str]| {
+        let groups: Vec<String> = groups.iter().map(|name| (*name).to_owned()).collect();
+        provider.role(&groups).map(Role::as_str)
+    };
+    assert_eq!(
+        [role(&["IT", "Sync Approvers"]), role(&["IT"]), role(&["it"])],
+        [Some("approver"), Some("viewer"), None]
+    );
+    let sign_in = config.rulebook.safeguards.sign_in.as_ref().expect("is known");
+    assert!(sign_in.org == "acme" && sign_in.approvers.contains("Sync Approvers"));
+}
+
+#[test]
+fn a_provider_that_would_give_somebody_more_than_they_have_is_refused_with_what_to_write() {
+    let said = |more: &str| match with_oidc(more) {
+        Ok(_) => String::new(),
+        Err(problems) => problems.to_string(),
+    };
+    let governed =
+        "[[mapping.groups]]\nname = \"sync\"\nnames = \"['Sync ' + employee.job_title]\"\nowns = \"Sync *\"\n";
+    let token = "[[admin.tokens]]\nname = \"ann\"\nrole = \"approver\"\ntoken = \"env:ANN_TOKEN\"\n";
+    let both = said(&format!("[admin.oidc.roles]\napprover = [\"Sync Approvers\"]\n{governed}{token}"));
+    assert!(both.contains("governs \"Sync Approvers\"") && both.contains("person = "), "{both}");
+    let theirs = token.replace("role", "person = \"ann@acme.com\"\nrole");
+    assert_eq!(said(&format!("[admin.oidc.roles]\napprover = [\"Sync Approvers\"]\n{theirs}")), "");
+    assert!(said("").contains("nobody could sign in"));
+    assert!(
+        said("org = \"other\"\n[admin.oidc.roles]\nviewer = [\"IT\"]\n")
+            .contains("no [[okta]] with the name \"other\"")
+    );
+}

@@ -6,7 +6,7 @@ use super::list::{Export, Heading, List, column, fixed, numbers, order};
 use super::session::Visitor;
 use super::shared::Console;
 use crate::admin::Served;
-use crate::admin::decisions::Refusal;
+use crate::admin::decisions::{Refusal, WITH_TOKEN};
 use crate::admin::routes::Ask;
 use crate::config::Role;
 use crate::store::{HeldChanges, HeldPerson, Voted};
@@ -267,10 +267,12 @@ async fn written(console: &Data<Console>, visitor: &Visitor, form: &Form, id: i6
     }
     let voted: Voted = serde_json::from_value(said["result"].clone()).map_err(|e| e.to_string())?;
     Ok(match (&voted, ask) {
-        (Voted::Needs { more }, Ask::Reject) => {
+        (Voted::Needs { more, .. }, Ask::Reject) => {
             format!("Your rejection counts. {more} more must reject: it lets somebody in again who has left.")
         }
-        (Voted::Needs { more }, _) => format!("Your approval counts. {more} more must approve."),
+        (Voted::Needs { more, with_token }, _) => {
+            format!("Your approval counts. {more} more must approve{}.", if *with_token { WITH_TOKEN } else { "" })
+        }
         (Voted::Alone { .. }, _) => {
             "There is no other approver: it is carried out after its delay, unless somebody says no.".into()
         }

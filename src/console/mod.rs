@@ -5,6 +5,7 @@
 
 mod access;
 mod audit;
+mod claims;
 mod entry;
 mod events;
 mod form;
@@ -14,6 +15,7 @@ mod matches;
 mod orgs;
 mod pages;
 mod people;
+mod provider;
 mod quarantine;
 mod request;
 mod respond;
@@ -36,7 +38,7 @@ use std::sync::Arc;
 
 /// The pages of a service, for `Served::mount`; nothing where nobody could sign in, or they are switched off.
 pub fn mount(served: &Served, settings: &ConsoleSettings) -> std::io::Result<Option<Mount>> {
-    if !settings.serve || served.tokens.load().is_empty() {
+    if !settings.serve || served.tokens.load().is_empty() && settings.provider.is_none() {
         return Ok(None);
     }
     let console = Data::new(Console::new(served.clone(), settings.clone())?);
@@ -78,6 +80,8 @@ fn routes(app: &mut ServiceConfig, console: Data<Console>) {
         .route("/help", get().to(help))
         .route("/sign-in", get().to(sign_in::ask))
         .route("/sign-in", post().to(sign_in::sign_in))
+        .route("/sign-in/provider", get().to(provider::begin))
+        .route(provider::BACK, get().to(provider::back))
         .route("/sign-out", post().to(sign_in::sign_out))
         .route("/static/style.css", get().to(style))
         .route("/static/icon.svg", get().to(icon))

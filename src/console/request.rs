@@ -21,10 +21,29 @@ pub fn cookie(encrypted: bool, secret: &str) -> String {
     format!("{name}={secret}; Path=/; HttpOnly; SameSite=Strict{secure}{age}")
 }
 
+/// What binds a sign-in over an identity provider to the browser that began it. It is sent by links from there, as the session's is not.
+pub fn bound_cookie(encrypted: bool, state: &str) -> String {
+    let secure = if encrypted { "; Secure" } else { "" };
+    let age = if state.is_empty() { "; Max-Age=0" } else { "; Max-Age=600" };
+    format!("{}={state}; Path=/; HttpOnly; SameSite=Lax{secure}{age}", bound_name(encrypted))
+}
+
+const fn bound_name(encrypted: bool) -> &'static str {
+    if encrypted { "__Host-sign-in" } else { "sign-in" }
+}
+
+/// What a request shows of a sign-in that its browser has begun.
+pub fn bound(request: &HttpRequest, encrypted: bool) -> Option<String> {
+    shown(request, bound_name(encrypted))
+}
+
 /// The secret of the session that a request shows.
 pub fn session(request: &HttpRequest, encrypted: bool) -> Option<String> {
+    shown(request, cookie_name(encrypted))
+}
+
+fn shown(request: &HttpRequest, name: &str) -> Option<String> {
     let mut all = request.headers().get_all("cookie").filter_map(|value| value.to_str().ok());
-    let name = cookie_name(encrypted);
     all.find_map(|line| {
         line.split(';').find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
     })

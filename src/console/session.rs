@@ -21,6 +21,8 @@ const MOST_FAILED: usize = 10_000;
 const FORGOTTEN: Duration = Duration::from_secs(15 * 60);
 /// Failures of an address that cost nothing: anybody mistypes.
 const FREE: u32 = 2;
+/// How long it holds what an identity provider has said of somebody: whoever has left, or lost a group, is out by then.
+const PROVIDED: Duration = Duration::from_secs(3600);
 /// The longest that a failure is answered late.
 const LATEST: Duration = Duration::from_secs(8);
 
@@ -36,6 +38,8 @@ pub struct Flash {
 pub enum By {
     /// With a token of the configuration that has this badge: without it the session is none.
     Token(String),
+    /// Over the identity provider, which is asked again before long.
+    Provider,
 }
 
 impl By {
@@ -43,6 +47,7 @@ impl By {
     pub const fn as_str(&self) -> &'static str {
         match self {
             By::Token(_) => "token",
+            By::Provider => "provider",
         }
     }
 
@@ -50,6 +55,8 @@ impl By {
     pub fn holds(&self, tokens: &[Token]) -> bool {
         match self {
             By::Token(badge) => tokens.iter().any(|token| token.badge() == *badge),
+            // It cannot be exchanged while the service runs.
+            By::Provider => true,
         }
     }
 }
@@ -221,7 +228,11 @@ fn late(times: u32) -> Duration {
 }
 
 fn lasts(visitor: &Visitor, ends: Ends, now: Moment) -> bool {
-    now.since(visitor.seen) < ends.idle && now.since(visitor.since) < ends.longest
+    let longest = match visitor.by {
+        By::Token(_) => ends.longest,
+        By::Provider => ends.longest.min(PROVIDED),
+    };
+    now.since(visitor.seen) < ends.idle && now.since(visitor.since) < longest
 }
 
 #[cfg(test)]
@@ -258,6 +269,13 @@ mod tests {
             assert!(sessions.find(&secret, at(minutes)).is_some(), "{minutes}");
         }
         assert!(sessions.find(&secret, at(120)).is_none());
+    }
+
+    #[test]
+    fn a_provider_is_asked_again_after_an_hour() {
+        let sessions = Sessions::new(Ends { idle: 300 * MINUTE, longest: 600 * MINUTE });
+        let secret = sessions.begin(ann(), Role::Viewer, By::Provider, at(0)).expect("begins");
+        assert!(sessions.find(&secret, at(59)).is_some() && sessions.find(&secret, at(60)).is_none());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What all screens share.
 
+use super::provider::Underway;
 use super::session::{Ends, Sessions};
 use super::threads::Threads;
 use crate::admin::Served;
@@ -15,6 +16,8 @@ pub struct Console {
     pub served: Served,
     pub settings: ConsoleSettings,
     pub sessions: Sessions,
+    /// Sign-ins over the identity provider that are under way.
+    pub underway: Underway,
     pub threads: Threads,
     /// Places for pages that wait for news.
     pub watchers: Arc<Semaphore>,
@@ -28,6 +31,7 @@ impl Console {
             served,
             settings,
             sessions: Sessions::new(ends),
+            underway: Underway::default(),
             threads: Threads::start()?,
             watchers: Arc::new(Semaphore::new(WATCHERS)),
         })

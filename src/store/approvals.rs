@@ -120,7 +120,7 @@ pub fn approve(c: &Operator, rules: &Rulebook, plan: &Planned, by: &Decider, now
             let binding = Binding::new(rev, &fingerprint, now, plan.expires);
             for (change, words) in &person.changes {
                 if rejections::why(c, person.target, *change)?.is_none() {
-                    let (target, change, principal, by) = (person.target, *change, by.principal(), &*by.name);
+                    let (target, change, principal, by) = (person.target, *change, &*by.voice(), &*by.name);
                     let plan = plan.checksum;
                     approval::put(c, &Given { target, change, principal, by, words, plan, binding: &binding })?;
                 }

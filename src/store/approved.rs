@@ -30,7 +30,7 @@ pub(super) fn passing(
     target: i64,
     now: Moment,
 ) -> Result<BTreeMap<ChangeKind, BTreeSet<String>>, StoreError> {
-    let takes = Takes { needs: rules.safeguards.eyes(), alone: rules.safeguards.alone() };
+    let takes = Takes { needs: rules.safeguards.eyes(), alone: rules.safeguards.alone(), beside_provider: false };
     let mut approved = BTreeMap::new();
     for change in approval::kinds(c, target)? {
         let (rev, rules, pauses) = (work::newest(c, target)?, fingerprint(c)?, pause::times(c, org, change)?);

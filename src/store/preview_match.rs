@@ -6,6 +6,7 @@ use super::previews::preview_of;
 use super::rows::{account, link, target};
 use super::{StoreError, cases};
 use crate::clock::Moment;
+use crate::domain::ChangeKind;
 use crate::domain::account::directory::Directory;
 use crate::domain::account::knowledge::Knowledge;
 use crate::domain::account::user::Account;
@@ -46,6 +47,8 @@ pub struct Outlook {
     pub after: Vec<Side>,
     /// How many people must agree.
     pub needs: i64,
+    /// Whether one of them must not have come over an identity provider.
+    pub beside_provider: bool,
     /// A tenant in which both profiles are active: whoever agrees says that it is the same person, and why.
     pub twins_in: Option<String>,
     /// Why it cannot be done.
@@ -228,7 +231,8 @@ pub(super) fn of_join(
     let account = theirs.clone().or_else(|| own.clone());
     let after: Vec<Side> = planning.supposed(stays, mine, account)?.into_iter().collect();
     let code = code(&before, &after, &[own, theirs])?;
-    Ok(Outlook { before, after, needs, twins_in, refused, code })
+    let beside_provider = rules.safeguards.beside_provider(org, ChangeKind::Adopt, may_be_administrator);
+    Ok(Outlook { before, after, needs, beside_provider, twins_in, refused, code })
 }
 
 /// What confirming a link that is there would do: nothing, by itself.
@@ -237,5 +241,5 @@ fn of_link(planning: &mut Planning, target: i64) -> Result<Outlook, StoreError> 
     let account = account::of_target(planning.c, target)?;
     let needs = joining::needs(planning.rules.safeguards.four_eyes, false, false);
     let code = code(&before, &before, &[account])?;
-    Ok(Outlook { after: before.clone(), before, needs, twins_in: None, refused: None, code })
+    Ok(Outlook { after: before.clone(), before, needs, beside_provider: false, twins_in: None, refused: None, code })
 }

@@ -99,6 +99,7 @@ pub fn opine(c: &Tx, rules: &Rulebook, id: i64, opinion: &Opinion, now: Moment) 
         refused: outlook.refused.as_deref(),
         twins_in: outlook.twins_in.as_deref(),
         needs: outlook.needs,
+        beside_provider: outlook.beside_provider,
     };
     let said = vote::Opinion {
         accept: opinion.accept,

@@ -110,6 +110,7 @@ pub fn split_outlook(
         before,
         after,
         needs: 1,
+        beside_provider: false,
         twins_in: None,
         refused: is_whole.then(|| "there is nothing to split: the profile has no account and shares nobody".into()),
     };

@@ -16,7 +16,7 @@ use crate::clock::Moment;
 use crate::domain::guard::decider::Tally;
 use crate::domain::guard::vote::{
     Approval, Count, LETS_IN, Outcome, Says, Settled, Takes, comes_to, count, counts, is_rejected, lets_in, missing,
-    names, not_taken_back, settled,
+    names, not_taken_back, says_no_more, settled,
 };
 use crate::domain::{Decider, Rulebook};
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,9 @@ pub enum Voted {
     Needs {
         /// Besides those who have approved.
         more: i64,
+        /// Whether one of them must have come with a token, and not over an identity provider.
+        #[serde(default)]
+        with_token: bool,
     },
     /// There is only one approver: it is carried out at this time (milliseconds), unless somebody cancels.
     Alone {
@@ -108,24 +111,26 @@ pub fn vote(c: &Tx, rules: &Rulebook, ballot: &Ballot, now: Moment) -> Result<Vo
         let two = let_in_by_rejection(c, open.id)?;
         meant.retain(|target, _| two.contains(target));
     }
-    let own: Vec<&Approval> = before.iter().filter(|said| said.principal == ballot.by.principal()).collect();
+    let voice = ballot.by.voice();
+    let own: Vec<&Approval> = before.iter().filter(|said| says_no_more(&said.principal, &voice)).collect();
     if (ballot.approve || !meant.is_empty()) && meant.keys().all(|target| own.iter().any(|said| said.covers(*target))) {
         return Ok(Voted::Again);
     }
     before.push(write(c, ballot, says, now)?);
     let counts = match says {
         Says::Approves => approvals(c, &open, rules, &before, &meant, now)?,
-        _ => rejected(rules, &before, meant.keys().copied(), now),
+        _ => rejected(c, &open, rules, &before, meant.keys().copied(), now)?,
     };
+    let with_token = counts.iter().any(|(_, count)| count.lacks_token);
     Ok(match missing(counts.into_iter().map(|(_, count)| count.tally)) {
         Tally::Decided => Voted::Decided,
-        Tally::Needs(more) => Voted::Needs { more },
+        Tally::Needs(more) => Voted::Needs { more, with_token },
         Tally::Alone { until } => Voted::Alone { until: until.millis() },
     })
 }
 
 fn write(c: &Tx, ballot: &Ballot, says: Says, now: Moment) -> Result<Approval, StoreError> {
-    let (principal, by) = (ballot.by.principal().to_owned(), ballot.by.name.clone());
+    let (principal, by) = (ballot.by.voice(), ballot.by.name.clone());
     let approval = Approval { principal, by, at: now, only: ballot.only.cloned() };
     votes::insert(c, ballot.hold, says, ballot.seen, &approval)?;
     Ok(approval)
@@ -234,25 +239,38 @@ fn approvals(
     now: Moment,
 ) -> Result<Vec<(i64, Count)>, StoreError> {
     // A stricter rule holds for what is held already.
-    let takes = Takes { needs: open.needs.max(rules.safeguards.eyes()), alone: rules.safeguards.alone() };
+    let needs = open.needs.max(rules.safeguards.eyes());
     let counted = members.iter().map(|(target, shown)| {
         let plans = approved::of(c, *target, open.change, shown)?.into_iter();
         let plans =
             plans.map(|plan| Approval { principal: plan.principal, by: plan.by, at: plan.binding.at, only: None });
+        let takes = takes(c, open, rules, *target, needs)?;
         Ok((*target, count(takes, votes, &plans.collect::<Vec<_>>(), *target, now)))
     });
     counted.collect()
 }
 
+/// What a hold takes for one of its people.
+fn takes(c: &Tx, open: &Open, rules: &Rulebook, target: i64, needs: i64) -> Result<Takes, StoreError> {
+    let may_be_administrator = risk::may_be_administrator(c, target, open.change)?;
+    let beside_provider = rules.safeguards.beside_provider(&open.org, open.change, may_be_administrator);
+    Ok(Takes { needs, alone: rules.safeguards.alone(), beside_provider })
+}
+
 /// What the rejections of each of these come to, where a rejection gives access back.
 fn rejected(
+    c: &Tx,
+    open: &Open,
     rules: &Rulebook,
     votes: &[Approval],
     targets: impl IntoIterator<Item = i64>,
     now: Moment,
-) -> Vec<(i64, Count)> {
-    let takes = Takes { needs: LETS_IN, alone: rules.safeguards.alone() };
-    targets.into_iter().map(|target| (target, count(takes, votes, &[], target, now))).collect()
+) -> Result<Vec<(i64, Count)>, StoreError> {
+    let counted = targets.into_iter().map(|target| {
+        let takes = takes(c, open, rules, target, LETS_IN)?;
+        Ok((target, count(takes, votes, &[], target, now)))
+    });
+    counted.collect()
 }
 
 /// The row about what has come of a hold, as a whole or for one of its people.
@@ -281,7 +299,7 @@ pub(super) fn settle(
     let members = risk::members(c, hold)?;
     let so_far = settled(approvals(c, &open, rules, &votes, &meant(c, hold, only)?, now)?);
     let rejections = said(c, hold, &code, Says::Rejects, false)?;
-    let no = settled(rejected(rules, &rejections, let_in_by_rejection(c, hold)?, now));
+    let no = settled(rejected(c, &open, rules, &rejections, let_in_by_rejection(c, hold)?, now)?);
     let (targets, by, closes) = match comes_to(so_far, no.until, members.len()) {
         Outcome::LetsGo { targets, by, closes } => (targets, by, closes),
         Outcome::Waits { until, by } => return wait_alone(c, &open, until, by, false, now).map(|()| 0),
@@ -349,7 +367,7 @@ fn reject(
     let mut meant = meant(c, open.id, only)?;
     let votes = said(c, open.id, &code(c, open.id)?, Says::Rejects, false)?;
     let asked = meant.keys().copied().filter(|target| two.contains(target));
-    let Settled { approved: agreed, until, by } = settled(rejected(rules, &votes, asked, now));
+    let Settled { approved: agreed, until, by } = settled(rejected(c, open, rules, &votes, asked, now)?);
     meant.retain(|target, _| is_rejected(*target, &two, &agreed));
     if meant.is_empty() {
         append(c, &record(open, None, voted, now))?;
@@ -364,7 +382,7 @@ fn settle_rejections(c: &Tx, rules: &Rulebook, hold: i64, now: Moment) -> Result
     let Some(open) = hold::open(c, hold)? else { return Ok(()) };
     let votes = said(c, hold, &code(c, hold)?, Says::Rejects, false)?;
     let two = let_in_by_rejection(c, hold)?;
-    let Settled { approved: agreed, by, .. } = settled(rejected(rules, &votes, two, now));
+    let Settled { approved: agreed, by, .. } = settled(rejected(c, &open, rules, &votes, two, now)?);
     let mut meant = risk::members(c, hold)?;
     meant.retain(|target, _| agreed.contains(target));
     let Some((principal, _)) = by.first_key_value().filter(|_| !meant.is_empty()) else { return Ok(()) };

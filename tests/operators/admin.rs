@@ -32,6 +32,7 @@ impl Api {
             token: secret(role).into(),
             end_access: false,
             uid: None,
+            person: None,
         };
         let tokens = [token("Vera", Role::Viewer), token("Otto", Role::Operator), token("Anna", Role::Approver)];
         let served = Served { tokens: tokens.into(), hook_secret: Some(HOOK.into()), ..Served::of(rig.service()) };

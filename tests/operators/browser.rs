@@ -20,7 +20,7 @@ impl Chromium {
         self.shows("Sign out").await;
     }
 
-    async fn shows(&self, text: &str) {
+    pub async fn shows(&self, text: &str) {
         let shown = comes_true(async || self.text().await.contains(text)).await;
         assert!(shown, "{text:?} is not there: {}", self.text().await);
     }

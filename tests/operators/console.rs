@@ -33,13 +33,13 @@ impl Answer {
         self.text.contains(text)
     }
 
-    fn location(&self) -> &str {
+    pub fn location(&self) -> &str {
         self.headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 
 /// A browser that somebody has signed in with: its cookie, and the secret of its forms.
-struct Browser<'p> {
+pub struct Browser<'p> {
     pages: &'p Pages,
     cookie: String,
 }
@@ -49,13 +49,14 @@ impl Pages {
         Self::with(rig, ConsoleSettings::default())
     }
 
-    fn with(rig: &Rig, settings: ConsoleSettings) -> Self {
+    pub fn with(rig: &Rig, settings: ConsoleSettings) -> Self {
         let token = |name: &str, role| Token {
             name: name.into(),
             role,
             token: secret(role).into(),
             end_access: false,
             uid: None,
+            person: None,
         };
         let tokens = [token("Vera", Role::Viewer), token("Otto", Role::Operator), token("Anna", Role::Approver)];
         let tokens = Tokens::from(tokens);
@@ -75,15 +76,19 @@ impl Pages {
         format!("http://{}{path}", self.address)
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Answer {
         self.sent(self.client.get(self.url(path))).await
+    }
+
+    pub async fn with_cookie(&self, path: &str, cookie: &str) -> Answer {
+        self.sent(self.client.get(self.url(path)).header(COOKIE, cookie)).await
     }
 
     async fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
         self.sent(self.client.post(self.url(path)).form(form)).await
     }
 
-    async fn signed_in(&self, role: Role) -> Browser<'_> {
+    pub async fn signed_in(&self, role: Role) -> Browser<'_> {
         let answer = self.post("/sign-in", &[("token", &secret(role)), ("to", "/holds")]).await;
         assert_eq!((answer.status, answer.location()), (303, "/holds"), "{}", answer.text);
         let cookie = answer.headers.get(SET_COOKIE).and_then(|value| value.to_str().ok()).expect("a cookie").to_owned();

@@ -102,8 +102,14 @@ pub struct Api {
 impl Api {
     /// Two approvers, one of whom has two tokens; and somebody who looks.
     pub fn of(rig: &Rig) -> Self {
-        let token =
-            |name: &str, role, uid| Token { name: name.into(), role, token: name.into(), end_access: false, uid };
+        let token = |name: &str, role, uid| Token {
+            name: name.into(),
+            role,
+            token: name.into(),
+            end_access: false,
+            uid,
+            person: None,
+        };
         let tokens = [
             token("ann", Role::Approver, Some(4711)),
             token("anns-laptop", Role::Approver, Some(4711)),
@@ -226,7 +232,7 @@ fn a_rule_that_is_stricter_from_now_on_holds_for_what_is_held_already() {
         rig.extra += "\n[safeguards]\nfour_eyes = true\n";
         load(&rig, "unchanged", "unchanged").await;
         assert_eq!(open_holds(&rig, false).await[0].needs, 2, "it says what it takes now");
-        assert_eq!(say(&rig, true, decider("Ann")).await, Voted::Needs { more: 1 });
+        assert_eq!(say(&rig, true, decider("Ann")).await, Voted::Needs { more: 1, with_token: false });
         rig.quiet().await;
         assert_eq!(status(&rig, who), Status::Active);
         assert_eq!(say(&rig, true, decider("Ben")).await, Voted::Decided, "the second person");
@@ -315,7 +321,11 @@ fn an_approval_ends_as_soon_as_the_person_moves() {
         rig.until("it is over", async |rig| count(rig, "SELECT count(*) FROM approval").await == 0).await;
         let why = "SELECT count(*) FROM audit WHERE kind = 'approval_ended' AND row LIKE '%moved%'";
         assert_eq!(count(&rig, why).await, 1);
-        assert_eq!(say(&rig, true, decider("Ben")).await, Voted::Needs { more: 1 }, "it is no vote any more");
+        assert_eq!(
+            say(&rig, true, decider("Ben")).await,
+            Voted::Needs { more: 1, with_token: false },
+            "it is no vote any more"
+        );
     });
 }
 

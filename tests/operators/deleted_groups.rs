@@ -54,8 +54,14 @@ const TOKEN: &str = "approver-0123456789abcdef01234567";
 
 impl Api {
     fn of(rig: &Rig) -> Self {
-        let token =
-            Token { name: "Anna".into(), role: Role::Approver, token: TOKEN.into(), end_access: false, uid: None };
+        let token = Token {
+            name: "Anna".into(),
+            role: Role::Approver,
+            token: TOKEN.into(),
+            end_access: false,
+            uid: None,
+            person: None,
+        };
         let served = Served { tokens: vec![token].into(), ..Served::of(rig.service()) };
         let address = admin::serve(SocketAddr::from(([127, 0, 0, 1], 0)), served).expect("listens");
         Self { address, client: reqwest::Client::new() }

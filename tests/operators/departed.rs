@@ -26,13 +26,21 @@ fn an_administrator_who_has_left_gets_access_back_by_two_people_and_is_suspended
         let shown = String::from_utf8_lossy(&shown).into_owned();
         assert!(shown.contains("rejecting lifts the suspension: they can sign in again"), "{shown}");
         assert!(shown.contains("2 people must"), "{shown}");
-        assert_eq!(world.say(&hold, false, "Ann").await, Voted::Needs { more: 1 });
+        assert_eq!(world.say(&hold, false, "Ann").await, Voted::Needs { more: 1, with_token: false });
         assert_eq!(world.say(&hold, false, "Ann").await, Voted::Again);
         world.rig.quiet().await;
         assert_eq!(world.status(0), Status::Suspended, "one person alone lets nobody in");
         assert_eq!(world.held("deactivate").await.rejected_by, ["Ann"]);
-        assert_eq!(world.say(&hold, true, "Ann").await, Voted::Needs { more: 1 }, "she has changed her mind");
-        assert_eq!(world.say(&hold, false, "Ben").await, Voted::Needs { more: 1 }, "her rejection counts no more");
+        assert_eq!(
+            world.say(&hold, true, "Ann").await,
+            Voted::Needs { more: 1, with_token: false },
+            "she has changed her mind"
+        );
+        assert_eq!(
+            world.say(&hold, false, "Ben").await,
+            Voted::Needs { more: 1, with_token: false },
+            "her rejection counts no more"
+        );
         assert_eq!(world.say(&hold, false, "Cem").await, Voted::Decided);
         world.until_status(0, Status::Active).await;
         world.rig.quiet().await;
@@ -103,7 +111,7 @@ fn an_administrator_whose_access_was_ended_gets_it_back_by_two_people_whatever_a
             }
             let hold = world.held("activate").await;
             assert!(hold.needs == 2 && hold.why.contains("whose access was over"), "{}", hold.why);
-            assert_eq!(world.say(&hold, true, "Ann").await, Voted::Needs { more: 1 });
+            assert_eq!(world.say(&hold, true, "Ann").await, Voted::Needs { more: 1, with_token: false });
             let now = world.rig.world.clock.now();
             let retried = world.rig.store().run(move |c| retry(c, None, &decider("Ann"), now));
             retried.await.expect("asks");
@@ -183,7 +191,7 @@ fn an_undo_of_the_suspension_of_an_administrator_who_has_left_takes_two_people()
         let code = shown["code"].as_str().expect("a code").to_owned();
         cli(&["undo", "--person", &person, "--apply", &code, "--by", "Ann"]);
         let hold = world.held("activate").await;
-        assert_eq!((hold.needs, world.say(&hold, true, "Ann").await), (2, Voted::Needs { more: 1 }));
+        assert_eq!((hold.needs, world.say(&hold, true, "Ann").await), (2, Voted::Needs { more: 1, with_token: false }));
         world.rig.quiet().await;
         assert_eq!(world.status(0), Status::Suspended, "one person alone lets nobody in");
         assert_eq!(world.say(&hold, true, "Ben").await, Voted::Decided);

@@ -36,6 +36,7 @@ mod receivers;
 mod reconciliation;
 mod refusals;
 mod safeguards;
+mod sign_in;
 mod truth;
 mod undo;
 mod watching;

@@ -303,22 +303,18 @@ fn lost_answers_server_errors_and_429s_lose_nothing_and_repeat_nothing_blindly()
         for n in 10..30 {
             rig.edit(n, |person| person.department = (person.department + 1) % 8);
         }
-        rig.until_okta("everybody has arrived", |okta| {
-            let joined = joiners.iter().all(|p| okta.user_by_anchor(&p.id).is_some());
-            joined
-                && (1..10).all(|n| {
-                    okta.user_by_anchor(&rig.setup.people[n].id).is_some_and(|u| u.status == Status::Deprovisioned)
-                })
+        let department = |n: usize| format!("Department {}", rig.world.namely.core().person(n).department());
+        let moved: Vec<String> = (10..30).map(department).collect();
+        rig.until_okta("everybody is as HR says", |okta| {
+            let user = |n: usize| okta.user_by_anchor(&rig.setup.people[n].id);
+            joiners.iter().all(|p| okta.user_by_anchor(&p.id).is_some())
+                && (1..10).all(|n| user(n).is_some_and(|u| u.status == Status::Deprovisioned))
+                && (10..30).zip(&moved).all(|(n, group)| user(n).is_some_and(|u| okta.groups_of(&u.id).contains(group)))
         })
         .await;
         rig.until("nothing is dirty", async |rig| rig.backlog().await == 0).await;
         assert_eq!(rig.quarantined().await, []);
         let okta = rig.world.okta.core();
-        for n in 10..30 {
-            let user = okta.user_by_anchor(&rig.setup.people[n].id).expect("there");
-            let person = rig.world.namely.core().person(n).clone();
-            assert!(okta.groups_of(&user.id).contains(&format!("Department {}", person.department())), "person {n}");
-        }
         let people = okta.users().filter(|u| u.profile.contains_key("namelyId")).count();
         assert_eq!(people, 60, "nobody is there twice");
     });

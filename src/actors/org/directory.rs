@@ -15,6 +15,7 @@ use crate::domain::{Directory, Group, Priority};
 use crate::store::StoreError;
 use arc_swap::ArcSwap;
 use dashmap::{DashMap, DashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub struct SharedDirectory {
     sought: Arc<AtomicUsize>,
     /// Whether a group that somebody else deletes is made again without a question.
     correct: bool,
+    /// Groups whose members may decide here, by name.
+    deciding: Arc<BTreeSet<String>>,
 }
 
 /// That a run is making a group.
@@ -67,11 +70,13 @@ fn lacks(read: &Directory, group: &Group) -> bool {
 }
 
 impl SharedDirectory {
-    /// Shares `directory`; `correct` says that groups which somebody else deletes are made again without a question.
-    pub fn new(directory: Directory, correct: bool) -> Self {
+    /// Shares `directory`; `correct` says that groups which somebody else deletes are made again without a question, `deciding` the
+    /// names of groups whose members may decide here.
+    pub fn new(directory: Directory, correct: bool, deciding: BTreeSet<String>) -> Self {
         Self {
             correct,
-            current: Arc::new(ArcSwap::from_pointee(directory)),
+            current: Arc::new(ArcSwap::from_pointee(directory.with_deciding(deciding.clone()))),
+            deciding: Arc::new(deciding),
             stale: Arc::default(),
             creating: Arc::default(),
             made: Arc::default(),
@@ -96,7 +101,7 @@ impl SharedDirectory {
                 new.insert(group.clone());
                 new.learn_role(&group.id, Some(false));
             }
-            new.with_gone(gone).with_roles_by_group(by_group)
+            new.with_gone(gone).with_roles_by_group(by_group).with_deciding((*self.deciding).clone())
         });
         self.made.retain(|_, group| lacks(&directory, group));
     }
@@ -355,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_reading_that_had_begun_before_a_group_was_made_does_not_lose_it() {
-        let shared = SharedDirectory::new(Directory::default(), true);
+        let shared = SharedDirectory::new(Directory::default(), true, BTreeSet::new());
         let made = Group { id: "00g1".into(), name: "Department Sales".into(), writable: true };
         shared.insert(&made);
         shared.replace(Directory::default());

@@ -257,6 +257,12 @@ impl Beginning {
         }
     }
 
+    /// Groups of this org whose members may decide here.
+    fn deciding(&self) -> std::collections::BTreeSet<String> {
+        let sign_in = self.rulebook.safeguards.sign_in.as_ref().filter(|sign_in| *sign_in.org == *self.org.name);
+        sign_in.map(|sign_in| sign_in.approvers.clone()).unwrap_or_default()
+    }
+
     fn rules(&self) -> Option<&OrgRules> {
         self.rulebook.org(&self.org.name)
     }
@@ -270,7 +276,7 @@ impl Beginning {
     /// Starts the dispatcher, closed, and what forecasts its backlog.
     fn begin(&self, directory: Directory) -> Begun {
         let (org, directory, runs) =
-            (&self.org, SharedDirectory::new(directory, self.reconcile.correct), Runs::default());
+            (&self.org, SharedDirectory::new(directory, self.reconcile.correct, self.deciding()), Runs::default());
         let (lists, supervisor) = (self.lists.clone(), &org.shared.supervisor);
         let tools = Tools { org: org.clone(), directory: directory.clone(), lists, runs: runs.clone() };
         let dispatcher = Dispatcher::start_with(tools);

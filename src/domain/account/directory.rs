@@ -39,6 +39,9 @@ pub struct Directory {
     /// Groups of the mapping that somebody else has deleted.
     #[serde(default)]
     gone: GoneGroups,
+    /// Names of groups whose members may decide here.
+    #[serde(default)]
+    deciding: BTreeSet<String>,
 }
 
 impl Directory {
@@ -57,6 +60,21 @@ impl Directory {
     /// The same with what is known of the org's administrators.
     pub fn with_administrators(self, admins: Administrators) -> Self {
         Self { admins, ..self }
+    }
+
+    /// The same with the names of groups whose members may decide here: whoever gets into one is given as much as an admin role.
+    pub fn with_deciding(self, deciding: BTreeSet<String>) -> Self {
+        Self { deciding, ..self }
+    }
+
+    /// Whether the members of a group may decide here.
+    pub fn lets_decide(&self, group: &str) -> bool {
+        self.groups.get(group).is_some_and(|group| self.deciding.contains(&group.name))
+    }
+
+    /// Whether any group of the org gives a power over others: a role of Okta, or a word here.
+    pub fn has_powerful_groups(&self) -> bool {
+        !self.deciding.is_empty() || self.admins.groups.values().any(|carries| *carries)
     }
 
     /// The same with the members of groups that carry a role, by what each may do.

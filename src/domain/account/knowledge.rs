@@ -39,7 +39,8 @@ impl Directory {
     /// Whether the owner of an account is an administrator, as far as it is known.
     pub fn administrator(&self, account: &Account, now: Moment) -> Knowledge {
         let all = self.administrators();
-        let by_group = || account.groups.iter().any(|group| all.groups.get(group) == Some(&true));
+        let by_group =
+            || account.groups.iter().any(|group| all.groups.get(group) == Some(&true) || self.lets_decide(group));
         if all.lists(&account.id) || by_group() {
             return Knowledge::Holder;
         }
@@ -65,6 +66,9 @@ impl Directory {
     /// Whether an admin role comes with a group, or may; `None` if nobody has asked.
     pub fn carries_role(&self, group: &str) -> Option<bool> {
         let all = self.administrators();
+        if self.lets_decide(group) {
+            return Some(true);
+        }
         all.groups.get(group).copied().or_else(|| all.unsaid.contains(group).then_some(true))
     }
 }

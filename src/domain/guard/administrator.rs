@@ -51,7 +51,7 @@ impl Knowledge {
 
 /// Whether it must be known in which groups somebody is before something is taken from them.
 pub fn needs_groups(protected: &Protected, directory: &Directory) -> bool {
-    !protected.groups.is_empty() || directory.administrators().groups.values().any(|carries| *carries)
+    !protected.groups.is_empty() || directory.has_powerful_groups()
 }
 
 /// The plan as it may be begun: what must be known before something is taken is read first, whoever may be an administrator

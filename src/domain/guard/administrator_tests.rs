@@ -298,3 +298,15 @@ fn the_members_of_a_group_that_no_rule_names_and_that_carries_a_role_are_adminis
         assert!(World::leaver(all).plan().secures_first);
     }
 }
+
+#[test]
+fn the_members_of_a_group_that_decides_here_are_treated_as_administrators_and_nobody_gets_in_unasked() {
+    let deciding = || BTreeSet::from(["Department Finance".to_owned()]);
+    let mut world = World::leaver(listed(&[]));
+    world.account().groups = BTreeSet::from(["00gFinance".to_owned()]);
+    assert!(!world.plan().secures_first);
+    world.directory = world.directory.with_deciding(deciding());
+    assert!(world.plan().secures_first);
+    assert_eq!(world.directory.carries_role("00gFinance"), Some(true));
+    assert_eq!(world.directory.carries_role("00gStaff"), None);
+}

@@ -5,7 +5,7 @@
 
 use crate::clock::Moment;
 use crate::domain::guard::change::BETWEEN;
-use crate::domain::guard::decider::{Tally, tally};
+use crate::domain::guard::decider::Tally;
 use crate::domain::guard::preview::Preview;
 use crate::domain::guard::vote::Takes;
 use crate::domain::plan::kind::ChangeKind;
@@ -99,8 +99,8 @@ pub fn passes(approvals: Vec<Approved>, takes: Takes, present: &Present) -> BTre
         by_words.entry(one.words).or_default().push((one.principal, one.binding.at));
     }
     let decided = by_words.into_iter().filter(|(_, who)| {
-        let who = who.iter().map(|(principal, at)| (principal.as_str(), *at));
-        tally(takes.needs, who, takes.alone, present.now) == Tally::Decided
+        let who: Vec<_> = who.iter().map(|(principal, at)| (principal.as_str(), *at)).collect();
+        takes.tally(&who, present.now) == Tally::Decided
     });
     decided.flat_map(|(words, _)| words).collect()
 }
@@ -171,7 +171,7 @@ mod tests {
             binding: Binding::new(rev, "r", at(0), None),
         };
         let present = Present { rev: 7, rules: "r", now: at(1), pauses: &[] };
-        let two = Takes { needs: 2, alone: None };
+        let two = Takes { needs: 2, alone: None, beside_provider: false };
         let passed = |all: &[Approved]| passes(all.to_vec(), two, &present).into_iter().collect::<Vec<_>>();
         let (ann, ben) = (one("ann", &["in", "out"], 7), one("ben", &["in", "out"], 7));
         assert_eq!(passed(&[ann.clone(), ben.clone()]), ["in", "out"]);

@@ -14,6 +14,23 @@ pub struct Decider {
     /// What people read. Beside the service it is a remark of the person who decides.
     pub name: String,
     principal: String,
+    /// Whether an identity provider says who it is.
+    over_provider: bool,
+}
+
+/// What a principal begins with whom nobody but an identity provider knows.
+const PROVIDED: &str = "oidc:";
+/// What the voice of a principal ends with who has other ways, and came over an identity provider.
+const OVER: &str = " over oidc";
+
+/// The principal whose voice this is.
+pub fn principal_of(voice: &str) -> &str {
+    voice.strip_suffix(OVER).unwrap_or(voice)
+}
+
+/// Whether nobody but an identity provider says whose voice this is.
+pub fn is_provided(voice: &str) -> bool {
+    voice.starts_with(PROVIDED) || voice.ends_with(OVER)
 }
 
 impl Decider {
@@ -21,27 +38,39 @@ impl Decider {
     /// one, is the same principal; so are all tokens of that user.
     pub fn of_token(name: &str, uid: Option<u32>) -> Self {
         let principal = uid.map_or_else(|| format!("token:{name}"), user);
-        Self { name: name.to_owned(), principal }
+        Self { name: name.to_owned(), principal, over_provider: false }
+    }
+
+    /// Somebody whom an identity provider knows by `id`. `also` is who has a token as the same person: then both have one vote.
+    pub fn of_provider(id: &str, name: &str, also: Option<&Self>) -> Self {
+        let principal = also.map_or_else(|| format!("{PROVIDED}{id}"), |also| also.principal.clone());
+        Self { name: name.to_owned(), principal, over_provider: true }
     }
 
     /// A user of the operating system who writes into the store, under whatever name.
     pub fn of_user(uid: u32, name: &str) -> Self {
-        Self { name: name.to_owned(), principal: user(uid) }
+        Self { name: name.to_owned(), principal: user(uid), over_provider: false }
     }
 
     /// Whoever was written down as this principal.
     pub fn known(name: &str, principal: &str) -> Self {
-        Self { name: name.to_owned(), principal: principal.to_owned() }
+        Self { name: name.to_owned(), principal: principal.to_owned(), over_provider: false }
     }
 
     /// The service itself, as its configuration says or the operating system tells it: nobody else has decided.
     pub fn of_service(name: &str) -> Self {
-        Self { name: name.to_owned(), principal: "service".into() }
+        Self { name: name.to_owned(), principal: "service".into(), over_provider: false }
     }
 
     /// Who it is, whatever name was given.
     pub fn principal(&self) -> &str {
         &self.principal
+    }
+
+    /// What a vote of theirs is kept under: the principal, and whether it came over an identity provider.
+    pub fn voice(&self) -> String {
+        let marked = self.over_provider && !is_provided(&self.principal);
+        format!("{}{}", self.principal, if marked { OVER } else { "" })
     }
 }
 
@@ -89,7 +118,7 @@ pub fn tally<'a>(
 ) -> Tally {
     let mut first: BTreeMap<&str, Moment> = BTreeMap::new();
     for (principal, at) in approvals {
-        let known = first.entry(principal).or_insert(at);
+        let known = first.entry(principal_of(principal)).or_insert(at);
         *known = (*known).min(at);
     }
     let more = needs - i64::try_from(first.len()).unwrap_or(i64::MAX);
@@ -122,6 +151,21 @@ mod tests {
         assert_eq!(tally(2, all.iter().copied(), None, at(9)), Tally::Needs(1));
         let other = Decider::of_token("ben", None);
         assert_eq!(tally(2, all.into_iter().chain([(other.principal(), at(1))]), None, at(9)), Tally::Decided);
+    }
+
+    #[test]
+    fn one_person_has_one_vote_with_a_token_and_over_a_provider_and_it_is_known_which_it_was() {
+        let token = Decider::of_token("ann", None);
+        let provided = Decider::of_provider("00u1", "ann@acme.com", Some(&token));
+        let other = Decider::of_provider("00u2", "ben@acme.com", None);
+        let of = |all: &[&Decider]| {
+            let voices: Vec<String> = all.iter().map(|one| one.voice()).collect();
+            tally(2, voices.iter().map(|voice| (voice.as_str(), at(0))), None, at(9))
+        };
+        assert_eq!(of(&[&token, &provided]), Tally::Needs(1));
+        assert_eq!(of(&[&provided, &other]), Tally::Decided);
+        assert_eq!([&token, &provided, &other].map(|one| is_provided(&one.voice())), [false, true, true]);
+        assert_eq!([&token, &provided].map(|one| principal_of(&one.voice()).to_owned()), ["token:ann", "token:ann"]);
     }
 
     #[test]

@@ -148,6 +148,13 @@ impl Safeguards {
         self.limits.iter().filter(|limit| limit.change == change && limit.scope == scope).collect()
     }
 
+    /// Whether the word of somebody with a token is needed besides those who came over an identity provider: about administrators of the
+    /// very org that says who they are, and about who becomes one.
+    pub fn beside_provider(&self, org: &str, change: ChangeKind, may_be_administrator: bool) -> bool {
+        let is_its_own = self.sign_in.as_ref().is_some_and(|sign_in| sign_in.org == org);
+        is_its_own && (may_be_administrator || change == ChangeKind::GrantAdmin)
+    }
+
     /// How many people must agree with what is nobody's special case.
     pub const fn eyes(&self) -> i64 {
         if self.four_eyes { 2 } else { 1 }

@@ -4,7 +4,7 @@
 
 use crate::clock::Moment;
 use crate::domain::account::user::Account;
-use crate::domain::guard::decider::{Tally, tally};
+use crate::domain::guard::decider::{Tally, is_provided, principal_of, tally};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -55,6 +55,7 @@ pub const fn counts(says: Says, is_open: bool, is_as_shown: bool) -> Result<(), 
 /// An approval of what is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approval {
+    /// Whose voice it is (`Decider::voice`).
     pub principal: String,
     pub by: String,
     pub at: Moment,
@@ -74,12 +75,34 @@ impl Approval {
 pub struct Takes {
     pub needs: i64,
     pub alone: Option<Duration>,
+    /// Whether one at least must not have come over an identity provider: whoever has the org that it belongs to could be anybody.
+    pub beside_provider: bool,
+}
+
+impl Takes {
+    /// What approvals come to: whose voice each is, and when it was given.
+    pub fn tally(self, approvals: &[(&str, Moment)], now: Moment) -> Tally {
+        let found = tally(self.needs, approvals.iter().copied(), self.alone, now);
+        match found {
+            Tally::Decided | Tally::Alone { .. } if self.lacks_token(approvals.iter().map(|(voice, _)| *voice)) => {
+                Tally::Needs(1)
+            }
+            found => found,
+        }
+    }
+
+    /// Whether a token is missing among these voices, however many they are.
+    pub fn lacks_token<'a>(self, mut voices: impl Iterator<Item = &'a str>) -> bool {
+        self.beside_provider && voices.all(is_provided)
+    }
 }
 
 /// What the approvals of one target come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Count {
     pub tally: Tally,
+    /// Whether the one that is missing must have a token.
+    pub lacks_token: bool,
     /// The names of those who have approved, by principal.
     pub by: BTreeMap<String, String>,
 }
@@ -87,9 +110,10 @@ pub struct Count {
 /// Counts the approvals of one target: votes about the hold, and saved plans that were approved in the same words.
 pub fn count(takes: Takes, votes: &[Approval], plans: &[Approval], target: i64, now: Moment) -> Count {
     let all: Vec<&Approval> = votes.iter().chain(plans).filter(|approval| approval.covers(target)).collect();
-    let who = all.iter().map(|approval| (approval.principal.as_str(), approval.at));
-    let tally = tally(takes.needs, who, takes.alone, now);
-    Count { tally, by: all.iter().map(|approval| (approval.principal.clone(), approval.by.clone())).collect() }
+    let who: Vec<_> = all.iter().map(|approval| (approval.principal.as_str(), approval.at)).collect();
+    let by = all.iter().map(|approval| (principal_of(&approval.principal).to_owned(), approval.by.clone()));
+    let lacks_token = takes.lacks_token(who.iter().map(|(voice, _)| *voice));
+    Count { tally: takes.tally(&who, now), lacks_token, by: by.collect() }
 }
 
 /// What the approvals of a hold come to.
@@ -106,7 +130,7 @@ pub struct Settled {
 /// Settles a hold by what was counted for each of its targets.
 pub fn settled(counts: impl IntoIterator<Item = (i64, Count)>) -> Settled {
     let mut settled = Settled::default();
-    for (target, Count { tally, by }) in counts {
+    for (target, Count { tally, by, .. }) in counts {
         match tally {
             Tally::Decided => settled.approved.push(target),
             Tally::Alone { until } => settled.until = Some(settled.until.map_or(until, |first| first.min(until))),
@@ -136,6 +160,8 @@ pub struct Shown<'a> {
     /// The tenant in which both profiles are active: then it must be said that they are one person.
     pub twins_in: Option<&'a str>,
     pub needs: i64,
+    /// As of a hold (`Takes`).
+    pub beside_provider: bool,
 }
 
 /// What somebody says about a match.
@@ -146,6 +172,7 @@ pub struct Opinion<'a> {
     pub code: &'a str,
     /// The person says that both profiles are one person, and why.
     pub says_why: bool,
+    /// Whose voice it is.
     pub principal: &'a str,
 }
 
@@ -164,6 +191,11 @@ pub enum Heard {
     Again,
 }
 
+/// Whether a voice adds nothing to one that was heard: it is the same person, and not the first time with a token.
+pub fn says_no_more(heard: &str, voice: &str) -> bool {
+    principal_of(heard) == principal_of(voice) && (is_provided(voice) || !is_provided(heard))
+}
+
 /// Hears an opinion about a match; `agreed` are the principals who have accepted what is shown now.
 pub fn heard(shown: &Shown, opinion: &Opinion, agreed: &[String]) -> Heard {
     let is_as_shown = opinion.code == shown.code;
@@ -179,10 +211,15 @@ pub fn heard(shown: &Shown, opinion: &Opinion, agreed: &[String]) -> Heard {
     if let Some(tenant) = shown.twins_in.filter(|_| !opinion.says_why) {
         return Heard::SayWhy(tenant.to_owned());
     }
-    if agreed.iter().any(|known| known == opinion.principal) {
+    if agreed.iter().any(|known| says_no_more(known, opinion.principal)) {
         return Heard::Again;
     }
-    let more = shown.needs - i64::try_from(agreed.len()).unwrap_or(i64::MAX) - 1;
+    let who: BTreeSet<&str> =
+        agreed.iter().map(|known| principal_of(known)).chain([principal_of(opinion.principal)]).collect();
+    let more = shown.needs - i64::try_from(who.len()).unwrap_or(i64::MAX);
+    let voices = agreed.iter().map(String::as_str).chain([opinion.principal]);
+    let takes = Takes { needs: shown.needs, alone: None, beside_provider: shown.beside_provider };
+    let more = if takes.lacks_token(voices) { more.max(1) } else { more };
     if more > 0 { Heard::Needs(more) } else { Heard::Accepted }
 }
 
@@ -204,7 +241,9 @@ pub struct Said {
 /// Of what was said about one thing shown, in order, what says this, and nobody has contradicted themselves since.
 pub fn not_taken_back(said: &[Said], says: Says) -> Vec<Approval> {
     let taken_back = |at: usize, one: &Said| {
-        said[at..].iter().any(|later| later.says != says && later.approval.principal == one.approval.principal)
+        said[at..].iter().any(|later| {
+            later.says != says && principal_of(&later.approval.principal) == principal_of(&one.approval.principal)
+        })
     };
     let stands = said.iter().enumerate().filter(|(at, one)| one.says == says && !taken_back(*at, one));
     stands.map(|(_, one)| one.approval.clone()).collect()
@@ -212,7 +251,7 @@ pub fn not_taken_back(said: &[Said], says: Says) -> Vec<Approval> {
 
 /// Names of those who have said something, each principal once.
 pub fn names(said: &[Approval]) -> Vec<String> {
-    let by: BTreeMap<&str, &str> = said.iter().map(|said| (said.principal.as_str(), said.by.as_str())).collect();
+    let by: BTreeMap<&str, &str> = said.iter().map(|said| (principal_of(&said.principal), said.by.as_str())).collect();
     let mut names: Vec<String> = by.into_values().map(str::to_owned).collect();
     names.sort();
     names
@@ -266,7 +305,7 @@ mod tests {
     }
 
     fn takes() -> impl Strategy<Value = Takes> {
-        (1..4i64, of(Just(DELAY))).prop_map(|(needs, alone)| Takes { needs, alone })
+        (1..4i64, of(Just(DELAY))).prop_map(|(needs, alone)| Takes { needs, alone, beside_provider: false })
     }
 
     fn principals(approvals: &[Approval], target: i64) -> BTreeSet<&str> {
@@ -332,7 +371,7 @@ mod tests {
             votes in proptest::collection::vec((0..4u8, any::<bool>(), any::<bool>()), 0..12),
             refused in of(Just("it cannot be done")), twins_in in of(Just("acme")), needs in 1..4i64,
         ) {
-            let shown = Shown { code: "now", refused, twins_in, needs };
+            let shown = Shown { code: "now", refused, twins_in, needs, beside_provider: false };
             let mut agreed: Vec<String> = Vec::new();
             for (who, was_shown, says_why) in votes {
                 let principal = format!("token:{who}");

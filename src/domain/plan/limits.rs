@@ -7,6 +7,7 @@ use crate::domain::pattern::Pattern;
 use crate::domain::plan::kind::ChangeKind;
 use crate::domain::text::login_key;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How much the service may do by itself.
@@ -148,6 +149,17 @@ pub struct Safeguards {
     pub end_access: usize,
     /// After how long somebody who has left and still has access is told of.
     pub leaver_access: Duration,
+    /// Whom an org lets into the console by its own sign-in, if one does.
+    pub sign_in: Option<SignIn>,
+}
+
+/// An org whose own sign-in lets people decide here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    /// Its name.
+    pub org: String,
+    /// Groups of it whose members may approve: whoever gets in is given as much as an admin role.
+    pub approvers: BTreeSet<String>,
 }
 
 /// How many people there are who can approve.
@@ -175,6 +187,7 @@ impl Default for Safeguards {
             fresh_adoption: Duration::from_secs(7 * 86_400),
             protected: Protected::default(),
             end_access: 10,
+            sign_in: None,
             leaver_access: Duration::from_secs(300),
         }
     }

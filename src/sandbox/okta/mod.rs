@@ -14,10 +14,11 @@ pub(crate) mod query;
 pub(crate) mod roles;
 pub(crate) mod schema;
 mod serve;
+mod sign_in;
 mod state;
 mod tokens;
 pub mod users;
 
 pub use objects::{Status, User};
-pub use options::{Competition, HeaderView, Options, ScopeError, ServiceApp};
+pub use options::{Competition, HeaderView, Options, ScopeError, ServiceApp, WebApp};
 pub use state::Okta;

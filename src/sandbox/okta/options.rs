@@ -76,6 +76,19 @@ pub struct ServiceApp {
     pub dpop: bool,
 }
 
+/// A web app of the org that people sign in to over it.
+#[derive(Clone, Debug)]
+pub struct WebApp {
+    /// What the org knows it by.
+    pub client_id: String,
+    /// What it proves itself with.
+    pub client_secret: String,
+    /// Where browsers may be sent back to, exactly.
+    pub redirects: Vec<String>,
+    /// Whether its ID tokens list groups.
+    pub groups_claim: bool,
+}
+
 /// Other clients of the org.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Competition {
@@ -92,6 +105,8 @@ pub struct Options {
     pub token: String,
     /// OAuth service apps.
     pub service_apps: Vec<ServiceApp>,
+    /// Apps that people sign in to.
+    pub web_apps: Vec<WebApp>,
     /// Part of every bucket and of the concurrency that the token may use.
     pub principal_share: f64,
     /// Limits per minute; `None` switches them off (headers then show a very high limit).
@@ -148,6 +163,7 @@ impl Default for Options {
             seed: 1,
             token: "00sandbox-token".into(),
             service_apps: Vec::new(),
+            web_apps: Vec::new(),
             principal_share: 0.5,
             limits: Some(WORKFORCE),
             concurrency: 75,

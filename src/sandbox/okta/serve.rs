@@ -75,6 +75,9 @@ impl Core for Okta {
 
     fn admit(&mut self, request: &Request, now: Moment) -> Admission {
         let ticket = self.history.arrive(Exchange::arriving(request, now));
+        if let Some(response) = self.provider(request, now) {
+            return self.refuse(ticket, response, now);
+        }
         let is_token = request.path == "/oauth2/v1/token";
         if !is_token {
             let allowed = self.authenticate(request, now);

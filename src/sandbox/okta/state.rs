@@ -7,6 +7,7 @@ use super::objects::{
     App, Assigned, DEFAULT_TYPE, Event, Group, LinkedObject, OWNER, Property, Rule, Status, User, login_key,
 };
 use super::options::Options;
+use super::sign_in::SignIns;
 use super::tokens::Tokens;
 use crate::clock::Moment;
 use rand::RngExt;
@@ -39,6 +40,7 @@ pub struct Okta {
     /// Asynchronous changes under way, by when they end.
     pub(super) transitions: BTreeSet<(Moment, String)>,
     pub(super) tokens: Tokens,
+    pub(super) sign_ins: SignIns,
     pub(super) revoked: bool,
     /// Okta's maintenance mode: reads are answered, writes are not.
     pub read_only: bool,
@@ -70,6 +72,7 @@ impl Okta {
             roles: BTreeMap::new(),
             transitions: BTreeSet::new(),
             tokens: Tokens::default(),
+            sign_ins: SignIns::default(),
             revoked: false,
             read_only: false,
             faults: Faults::new(options.seed),

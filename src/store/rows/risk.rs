@@ -8,7 +8,7 @@ use super::hold::rule;
 use crate::clock::Moment;
 use crate::domain::ChangeKind;
 use crate::store::StoreError;
-use crate::store::engine::{Many, Of, Tx, params};
+use crate::store::engine::{Many, Of, Optional, Tx, params};
 use crate::store::rows::known::numbers;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -218,6 +218,12 @@ pub fn endings(c: &Tx, hold: i64) -> Result<Vec<Ending>, StoreError> {
         Ok(Ending { target: row.get(0)?, may_be_administrator: row.get(1)?, org: row.get(2)?, okta_id: row.get(3)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Whether a change of somebody was evaluated as that of an administrator, or of somebody who may be one.
+pub fn may_be_administrator(c: &Tx, target: i64, change: ChangeKind) -> Result<bool, StoreError> {
+    let mut select = c.prepare_cached("SELECT administrator > 0 FROM risk WHERE target = ?1 AND change = ?2")?;
+    Ok(select.query_row(params![target, change.as_str()], |row| row.get(0)).optional()?.unwrap_or(false))
 }
 
 /// What was evaluated of a revision of somebody.

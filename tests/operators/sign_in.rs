@@ -1,0 +1,230 @@
+//! Signing in to the console over an identity provider: as far as groups say, once, for the browser that began it; and what whoever
+//! owns that provider cannot decide alone.
+
+use crate::administrators::{World, supers};
+use crate::common::chromium::Chromium;
+use crate::common::rig::{Rig, Setup, decider, on_a_system};
+use crate::console::{Answer, Pages};
+use namely_okta_sync::clock::Clock;
+use namely_okta_sync::domain::Decider;
+use namely_okta_sync::sandbox::okta::WebApp;
+use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::store::{Ballot, HeldChanges, Voted, vote};
+use reqwest::Url;
+use reqwest::header::{LOCATION, SET_COOKIE};
+use std::collections::BTreeMap;
+
+const SECRET: &str = "the secret of the console's client";
+const APPROVERS: &str = "Sync Approvers";
+
+/// What makes the org of a rig the provider of its console.
+fn oidc(rig: &Rig) -> String {
+    format!(
+        "[admin.oidc]\nissuer = \"{}\"\nclient_id = \"0oaconsole\"\nclient_secret = \"env:OIDC_SECRET\"\nname = \"Okta\"\norg = \"sandbox\"\n\
+         [admin.oidc.roles]\napprover = [\"{APPROVERS}\"]\nviewer = [\"IT\"]\n",
+        rig.world.okta.url()
+    )
+}
+
+/// The org of a rig says who somebody is.
+fn provided(rig: &mut Rig) {
+    rig.variables.push(("OIDC_SECRET".into(), SECRET.into()));
+    rig.extra = oidc(rig);
+}
+
+/// A service whose console is opened over its org, where the first of these may approve, the second looks, and the third is nobody.
+struct World3 {
+    rig: Rig,
+    pages: Pages,
+    logins: Vec<String>,
+}
+
+impl World3 {
+    async fn settled() -> Self {
+        let mut rig = Rig::new(Setup::of(8));
+        provided(&mut rig);
+        let now = Clock::system().now();
+        let logins: Vec<String> = {
+            let mut okta = rig.world.okta.core();
+            let (approvers, it) =
+                (okta.seed_group(APPROVERS, "OKTA_GROUP", now), okta.seed_group("IT", "OKTA_GROUP", now));
+            let active = okta.users().filter(|u| u.status == Status::Active && u.profile.contains_key("namelyId"));
+            let found: Vec<(String, String)> = active
+                .take(3)
+                .map(|u| (u.id.clone(), u.profile["login"].as_str().expect("a login").to_owned()))
+                .collect();
+            okta.seed_member(&approvers, &found[0].0);
+            okta.seed_member(&it, &found[1].0);
+            found.into_iter().map(|(_, login)| login).collect()
+        };
+        rig.run().await;
+        rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+        let settings = rig.service().admin.console.clone();
+        let pages = Pages::with(&rig, settings);
+        rig.world.okta.core().options.web_apps.push(WebApp {
+            client_id: "0oaconsole".into(),
+            client_secret: SECRET.into(),
+            redirects: ["127.0.0.1", "localhost"]
+                .map(|host| format!("http://{host}:{}/sign-in/back", pages.address.port()))
+                .to_vec(),
+            groups_claim: true,
+        });
+        Self { rig, pages, logins }
+    }
+
+    /// Begins to sign in: the way to the provider, and the cookie that binds it to a browser.
+    async fn begun(&self) -> (Url, String) {
+        let answer = self.pages.get("/sign-in/provider?to=/holds").await;
+        assert_eq!(answer.status, 303, "{}", answer.text);
+        (Url::parse(answer.location()).expect("a URL"), given(&answer, "sign-in"))
+    }
+
+    /// Says at the provider who somebody is; where the browser is sent then.
+    async fn said(&self, way: &Url, login: &str) -> Result<Url, String> {
+        let mut form: BTreeMap<String, String> = way.query_pairs().into_owned().collect();
+        form.insert("login".into(), login.to_owned());
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+        let mut at = way.clone();
+        at.set_query(None);
+        let answer = client.post(at).form(&form).send().await.expect("answers");
+        match answer.headers().get(LOCATION) {
+            Some(to) => Ok(Url::parse(to.to_str().expect("ASCII")).expect("a URL")),
+            None => Err(answer.text().await.expect("a text")),
+        }
+    }
+
+    async fn back(&self, to: &Url, cookie: &str) -> Answer {
+        self.pages.with_cookie(&format!("{}?{}", to.path(), to.query().unwrap_or_default()), cookie).await
+    }
+
+    async fn signed_in(&self, n: usize) -> Answer {
+        let (way, cookie) = self.begun().await;
+        let to = self.said(&way, &self.logins[n]).await.expect("is sent back");
+        self.back(&to, &cookie).await
+    }
+}
+
+/// The pair of a cookie that an answer gives.
+fn given(answer: &Answer, name: &str) -> String {
+    let mut all = answer.headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let found = all
+        .find(|value| value.starts_with(&format!("{name}=")))
+        .unwrap_or_else(|| panic!("no {name}: {}", answer.text));
+    found.split(';').next().expect("a pair").to_owned()
+}
+
+#[test]
+fn whoever_signs_in_over_okta_may_what_their_groups_say_and_stands_in_the_audit_by_name() {
+    on_a_system(async {
+        let world = World3::settled().await;
+        assert!(world.pages.get("/sign-in").await.text.contains("Sign in with Okta"));
+        for (n, role) in [(0, "approver"), (1, "viewer")] {
+            let answer = world.signed_in(n).await;
+            assert!(answer.status == 200 && answer.text.contains("url=/holds"), "{}", answer.text);
+            let page = world.pages.with_cookie("/access", &given(&answer, "console")).await;
+            assert!(page.text.contains(&world.logins[n]) && page.text.contains("<td>provider</td>"), "{}", page.text);
+            assert!(page.text.contains(role), "{}", page.text);
+        }
+        let nobody = world.signed_in(2).await;
+        assert!(nobody.status == 403 && nobody.text.contains("in none of the groups"), "{}", nobody.text);
+        assert!(nobody.headers.get(SET_COOKIE).is_none());
+        let rows = world.rig.pairs("SELECT event, details FROM audit WHERE event LIKE 'sign%' ORDER BY seq").await;
+        let words: Vec<&str> = rows.iter().map(|(event, _)| event.as_str()).collect();
+        assert_eq!(words, ["signed_in", "signed_in", "sign_in_refused"], "{rows:?}");
+        assert!(rows[0].1.contains(&world.logins[0]) && rows[0].1.contains("oidc:"), "{rows:?}");
+    });
+}
+
+#[test]
+fn what_comes_back_counts_once_for_the_browser_that_began_it_and_only_as_the_provider_signed_it() {
+    on_a_system(async {
+        let world = World3::settled().await;
+        let (way, cookie) = world.begun().await;
+        let to = world.said(&way, &world.logins[0]).await.expect("is sent back");
+        let stolen = world.pages.get(&format!("{}?{}", to.path(), to.query().unwrap_or_default())).await;
+        assert!(stolen.status == 403 && stolen.text.contains("begin again"), "{}", stolen.text);
+        let (_, other) = world.begun().await;
+        assert_eq!(world.back(&to, &other).await.status, 403, "another browser's");
+        assert_eq!(world.back(&to, &cookie).await.status, 200);
+        assert_eq!(world.back(&to, &cookie).await.status, 403, "it was used");
+        let (way, cookie) = world.begun().await;
+        let mut to = world.said(&way, &world.logins[0]).await.expect("is sent back");
+        let state = to.query_pairs().find(|(name, _)| name == "state").expect("a state").1.into_owned();
+        to.query_pairs_mut().clear().append_pair("code", "guessed").append_pair("state", &state);
+        let guessed = world.back(&to, &cookie).await;
+        assert!(guessed.status == 403 && guessed.text.contains("invalid_grant"), "{}", guessed.text);
+        let (way, cookie) = world.begun().await;
+        let mut to = world.said(&way, &world.logins[0]).await.expect("is sent back");
+        let state = to.query_pairs().find(|(name, _)| name == "state").expect("a state").1.into_owned();
+        to.query_pairs_mut().clear().append_pair("error", "access_denied").append_pair("state", &state);
+        assert!(world.back(&to, &cookie).await.text.contains("access_denied"));
+    });
+}
+
+#[test]
+fn where_the_provider_lists_no_groups_or_is_away_that_is_said_and_a_token_still_opens() {
+    on_a_system(async {
+        let world = World3::settled().await;
+        world.rig.world.okta.core().options.web_apps[0].groups_claim = false;
+        let answer = world.signed_in(0).await;
+        assert!(answer.status == 403 && answer.text.contains("lists no groups"), "{}", answer.text);
+        world.rig.world.okta.core().options.web_apps[0].client_secret = "another secret".into();
+        assert!(world.signed_in(0).await.text.contains("invalid_client"));
+        world.pages.signed_in(namely_okta_sync::config::Role::Approver).await;
+        let away = serde_json::json!({ "login": "away@example.com", "email": "away@example.com" });
+        world.rig.world.okta.core().seed_user(away, Status::Suspended, &[], Clock::system().now());
+        let (way, _) = world.begun().await;
+        for login in ["away@example.com", "nobody@example.com"] {
+            assert!(world.said(&way, login).await.is_err_and(|page| page.contains("Unable to sign in")));
+        }
+    });
+}
+
+#[test]
+fn a_browser_goes_to_okta_and_comes_back_signed_in() {
+    on_a_system(async {
+        let Some(chromium) = Chromium::start(true).await else { return };
+        let world = World3::settled().await;
+        // By another name than the org's, so that one is another site to the other.
+        chromium.open(&format!("http://localhost:{}/holds", world.pages.address.port())).await;
+        chromium.shows("Sign in with Okta").await;
+        chromium.press("Sign in with Okta").await;
+        chromium.shows("Simulated Okta").await;
+        chromium.type_into("//input[@name='login']", &world.logins[0]).await;
+        chromium.press("Sign in").await;
+        chromium.shows("Sign out").await;
+        chromium.shows(&world.logins[0]).await;
+        assert_eq!(chromium.complaints().await, Vec::<String>::new());
+    });
+}
+
+async fn say(world: &World, hold: &HeldChanges, by: Decider) -> Voted {
+    let (id, code, now) = (hold.id, hold.code.clone(), world.rig.world.clock.now());
+    let rules = world.rig.store().rules().load();
+    let said = world
+        .rig
+        .store()
+        .run(move |c| vote(c, &rules, &Ballot { hold: id, approve: true, seen: &code, only: None, by: &by }, now));
+    said.await.expect("votes")
+}
+
+#[test]
+fn about_an_administrator_of_the_org_that_says_who_people_are_it_takes_a_token_too() {
+    on_a_system(async {
+        let world = World::prepared(provided, supers(3)).await;
+        world.leave(0);
+        world.until_status(0, Status::Suspended).await;
+        let hold = world.held("deactivate").await;
+        let over = |id: &str| Decider::of_provider(id, id, None);
+        assert_eq!(say(&world, &hold, over("ann")).await, Voted::Needs { more: 1, with_token: true });
+        assert_eq!(say(&world, &hold, over("ben")).await, Voted::Needs { more: 1, with_token: true });
+        world.rig.quiet().await;
+        assert_eq!(world.status(0), Status::Suspended, "whoever owns the org could be any of them");
+        let token = decider("Cleo");
+        let same = Decider::of_provider("cleo", "cleo", Some(&token));
+        assert_eq!(say(&world, &hold, same.clone()).await, Voted::Needs { more: 1, with_token: true });
+        assert_eq!(say(&world, &hold, same).await, Voted::Again);
+        assert_eq!(say(&world, &hold, token).await, Voted::Decided, "the same person, and now with a token");
+        world.until_status(0, Status::Deprovisioned).await;
+    });
+}
