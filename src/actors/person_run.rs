@@ -10,7 +10,7 @@ use super::org::lists::Lists;
 use super::org::shared::Org;
 use super::progress::Progress;
 use super::runs::{InFlight, Runs};
-use super::sign_in::give;
+use super::sign_in::{Unsent, give};
 use super::slots::Slot;
 use crate::audit::details::Planned;
 use crate::audit::{Call, Effect, Outcome as Became};
@@ -183,7 +183,8 @@ impl PersonRun {
             (Step::MakeSignIn { .. }, Outcome::Applied, Reply::Answered(made)) => {
                 let giving = give(&self.tools.org, &made.body, &self.run.claim().case);
                 self.answer(ctx, giving, move |run, given, ctx| {
-                    let unsent = given.unwrap_or_else(Err).err().map(|why| (Outcome::Unknown { why }, Answer::Done));
+                    let unsent = given.unwrap_or_else(|why| Err(Unsent { why, lasts: false })).err();
+                    let unsent = unsent.map(|unsent| (unsent.into(), Answer::Done));
                     run.understood(unsent.unwrap_or(understood), call, (reply, intent), sent, ctx);
                 });
             }
@@ -208,12 +209,12 @@ impl PersonRun {
             (_, Answer::Group(group)) => self.tools.directory.insert(group),
             (_, Answer::Groups { groups, .. }) => seen = self.tools.directory.learn(groups),
             (Step::ReadGroupRoles { group }, Answer::Role { holds }) => {
-                self.tools.directory.learn_role(group, Some(*holds));
+                self.tools.directory.learn_role(group, Some(*holds), self.tools.org.shared.clock.now());
             }
             (Step::ReadGroupRoles { group }, _)
                 if !matches!(outcome, Outcome::Retry { .. } | Outcome::Unknown { .. }) =>
             {
-                self.tools.directory.learn_role(group, None);
+                self.tools.directory.learn_role(group, None, self.tools.org.shared.clock.now());
             }
             _ => {}
         }

@@ -4,45 +4,62 @@
 
 use super::org::shared::Org;
 use crate::domain::plan::case::{Case, ManagerLink};
+use crate::notify::answer::NotTaken;
 use crate::notify::sign_in::{Joiner, SignIn};
+use crate::okta::outcome::{Fixer, Outcome};
 use std::time::Duration;
 use uuid::Uuid;
 
 /// How long a mail server may take: less than whoever looks after runs waits.
 const GIVEN_WITHIN: Duration = Duration::from_secs(10);
 
+/// Why something could not be given.
+pub struct Unsent {
+    pub why: String,
+    /// Whether it will be so until somebody mends it.
+    pub lasts: bool,
+}
+
+impl From<Unsent> for Outcome {
+    /// While it may pass, nobody knows whether it arrived.
+    fn from(Unsent { why, lasts }: Unsent) -> Self {
+        if lasts { Outcome::Refused { why, who: Fixer::Config } } else { Outcome::Unknown { why } }
+    }
+}
+
 /// Gives somebody's manager, or IT, what the answer of Okta brings. The error says nothing of it.
 pub fn give(
     org: &Org,
     answer: &[u8],
     case: &Case,
-) -> impl Future<Output = Result<(), String>> + Send + 'static + use<> {
+) -> impl Future<Output = Result<(), Unsent>> + Send + 'static + use<> {
     let (made, joiner) = (SignIn::read(answer), joiner(case));
     let channel = org.shared.channels.named(&org.shared.rules().load().policies.onboarding.channel);
     let id = Uuid::now_v7().to_string();
     async move {
-        let made = made.ok_or("Okta's answer has nothing to sign in with")?;
-        let (kind, client) = channel.ok_or("onboarding.channel is new: it is known after a restart")?;
+        let lasts = |why: &str| Unsent { why: why.to_owned(), lasts: true };
+        let made = made.ok_or_else(|| lasts("Okta's answer has nothing to sign in with"))?;
+        let (kind, client) = channel.ok_or_else(|| lasts("onboarding.channel is new: it is known after a restart"))?;
         let given = tokio::time::timeout(GIVEN_WITHIN, made.give(&kind, &client, &joiner, id)).await;
-        let why = match given {
+        let (why, lasts) = match given {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(why)) => why.said().to_owned(),
-            Err(_) => "the mail server takes too long".to_owned(),
+            Ok(Err(why)) => (why.said().to_owned(), matches!(why, NotTaken::Dead(_) | NotTaken::TooLong(_))),
+            // It may have arrived, and one after the other would make it void.
+            Err(_) => ("the mail server takes too long".to_owned(), true),
         };
-        Err(format!("what was made to sign in with could not be sent, and is made anew: {why}"))
+        Err(Unsent { why: format!("what was made to sign in with could not be sent, and is made anew: {why}"), lasts })
     }
 }
 
-/// Whom it is for, and who is told: no manager who has left, or has no account.
+/// Whom it is for, and who is told.
 fn joiner(case: &Case) -> Joiner {
     let employee = &case.person.primary().employee;
-    let email = employee.manager.as_ref().map(|manager| manager.email.clone()).filter(|email| !email.is_empty());
     Joiner {
         name: case.person.display(),
         login: case.account.as_ref().map(|account| account.login.clone()).unwrap_or_default(),
         start: employee.start_date.map(|start| start.to_string()),
         manager: match &case.manager {
-            ManagerLink::Account { login, .. } => email.or_else(|| Some(login.clone())),
+            ManagerLink::Account { told_at, .. } => told_at.clone(),
             _ => None,
         },
     }

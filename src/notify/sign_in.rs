@@ -50,13 +50,33 @@ impl SignIn {
         joiner: &Joiner,
         id: String,
     ) -> Result<(), NotTaken> {
-        let mut channel = channel.clone();
         let address = joiner.manager.as_deref().and_then(|address| address.parse::<Address>().ok());
-        if let (Kind::Mail { to, .. }, Some(address)) = (&mut channel, address) {
+        let mut managers = channel.clone();
+        if let (Kind::Mail { to, .. }, Some(address)) = (&mut managers, address) {
             *to = vec![Mailbox::new(None, address)];
+            match self.give_all(&managers, client, joiner, id.clone(), "").await {
+                // Their mailbox takes nothing, and will not: IT is there for that.
+                Err(NotTaken::Dead(said) | NotTaken::TooLong(said)) => {
+                    let more = format!("\n\nThe address of their manager does not take mail: {said}");
+                    return self.give_all(channel, client, joiner, format!("{id}-it"), &more).await;
+                }
+                given => return given,
+            }
         }
+        self.give_all(channel, client, joiner, id, "").await
+    }
+
+    async fn give_all(
+        &self,
+        channel: &Kind,
+        client: &reqwest::Client,
+        joiner: &Joiner,
+        id: String,
+        more: &str,
+    ) -> Result<(), NotTaken> {
+        let text = format!("{}{more}", self.text(joiner));
         let subject = format!("First sign-in of {}", joiner.name);
-        let message = Outgoing::new(&subject, &self.text(joiner), Value::Null, Vec::new(), id, "starters");
+        let message = Outgoing::new(&subject, &text, Value::Null, Vec::new(), id, "starters");
         let (mut is_given, mut refused) = (false, None);
         for recipient in channel.recipients() {
             match channel.deliver_whole(client, &message, recipient.as_deref()).await {

@@ -2,7 +2,7 @@
 
 use super::outcome::{Answered, Fixer, Outcome, Reply, classify};
 use super::values::mend;
-use super::wire::{AppUser, ErrorBody, GroupObject, RoleObject, User};
+use super::wire::{AppUser, ErrorBody, GroupObject, Linked, RoleObject, User};
 use crate::domain::mapping::desired::Mapping;
 use crate::domain::plan::observe::FullProfile;
 use crate::domain::text::leads_to_one;
@@ -82,6 +82,18 @@ pub fn understand(step: &Step, reply: &Reply, mapping: &Mapping, mapped: &BTreeS
         Step::ListGroups { .. } | Step::ReadGroups { .. } => serde_json::from_slice::<Vec<GroupObject>>(body)
             .map(|groups| Answer::Groups { groups: groups.into_iter().map(Group::from).collect(), next: next.clone() }),
         Step::CreateGroup { .. } => serde_json::from_slice::<GroupObject>(body).map(|g| Answer::Group(Group::from(g))),
+        // A link says nothing of whose it is; what says that it is somebody else's is given to nobody.
+        Step::MakeSignIn { id, .. } => {
+            return match serde_json::from_slice::<Linked>(body).ok().and_then(|made| made.user()) {
+                Some(user) if user != *id => {
+                    let why = format!(
+                        "asked for what {id} signs in with, Okta has answered with that of {user}; it is not used"
+                    );
+                    (Outcome::AnotherUser { why }, Answer::Done)
+                }
+                _ => (outcome, Answer::Done),
+            };
+        }
         // The assignment was made, whatever is shown of it.
         Step::AssignApp { .. } | Step::NameInApp { .. } => {
             let shown = serde_json::from_slice::<AppUser>(body).ok();

@@ -178,6 +178,22 @@ pub struct AppObject {
     pub label: String,
 }
 
+/// An answer that may name the user whose it is, by a link.
+#[derive(Debug, Deserialize)]
+pub struct Linked {
+    #[serde(default, rename = "_links")]
+    links: Value,
+}
+
+impl Linked {
+    /// The user's id.
+    pub fn user(&self) -> Option<String> {
+        let href = self.links["user"]["href"].as_str()?;
+        let (_, rest) = href.rsplit_once("/users/")?;
+        rest.split(['/', '?']).next().filter(|id| !id.is_empty()).map(str::to_owned)
+    }
+}
+
 /// A user of an app, and what gives them the app; a word that is not known is taken for a group's.
 #[derive(Debug, Deserialize)]
 pub struct AppUser {

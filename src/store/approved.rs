@@ -30,7 +30,8 @@ pub(super) fn passing(
     target: i64,
     now: Moment,
 ) -> Result<BTreeMap<ChangeKind, BTreeSet<String>>, StoreError> {
-    let takes = Takes { needs: rules.safeguards.eyes(), alone: rules.safeguards.alone(), beside_provider: false };
+    let (needs, alone) = (rules.safeguards.eyes(), rules.safeguards.alone());
+    let takes = Takes { needs, alone, beside_provider: false, unheard_at: None };
     let mut approved = BTreeMap::new();
     for change in approval::kinds(c, target)? {
         let (rev, rules, pauses) = (work::newest(c, target)?, fingerprint(c)?, pause::times(c, org, change)?);

@@ -4,7 +4,7 @@
 //! its kind.
 
 use super::engine::Tx;
-use super::rows::{awaited, work};
+use super::rows::{account, awaited, work};
 use super::{Store, StoreError, cases};
 use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
@@ -39,6 +39,12 @@ pub(super) fn directory_read(c: &Tx, org: &str, directory: &Directory, now: Mome
 /// A login has become free: who waited for it is tried again.
 pub(super) fn login_freed(c: &Tx, org: &str, login: &str, now: Moment) -> Result<(), StoreError> {
     wake(c, org, &Awaited::Login(login.to_owned()), now).map(drop)
+}
+
+/// Somebody keeps their login, since another one waits for a decision: who waited for it is tried again, and gets back what they had.
+pub(super) fn login_kept(c: &Tx, target: i64, now: Moment) -> Result<(), StoreError> {
+    let Some(account) = account::of_target(c, target)? else { return Ok(()) };
+    wake(c, &work::org(c, target)?, &Awaited::Login(account.login), now).map(drop)
 }
 
 /// Somebody waits for a login whose owner waits for another one, and so on back to them: whoever begins is tried again.

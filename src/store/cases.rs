@@ -8,17 +8,16 @@ use crate::clock::Moment;
 use crate::domain::account::user::Account;
 use crate::domain::guard::brief::{self, Known};
 use crate::domain::mapping::login::{Chosen, Holder, before_temporary, ring, temporary};
-use crate::domain::plan::case::{Case, ManagerLink};
+use crate::domain::plan::case::{Case, ManagerLink, NameOfAnother};
 use crate::domain::plan::kind::ChangeKind;
 use crate::domain::plan::manager::{self, Manager};
 use crate::domain::plan::pins::Pins;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::employee::Employee;
-use crate::domain::record::lifecycle::Entitlement;
 use crate::domain::record::person::{Person, Position};
 use crate::domain::record::profiles::Profiles;
 use crate::domain::text::login_key;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is needed to know how urgent somebody is: no manager, no login.
 pub fn brief(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
@@ -121,7 +120,35 @@ fn completed(c: &Tx, rules: &Rulebook, mut case: Case, target: i64, now: Moment)
     }
     case.manager = manager(c, &case, target)?;
     case.login = login(c, rules, &case, target, now)?;
+    case.names_of_others = names_of_others(c, rules, &case, now)?;
     Ok(case)
+}
+
+/// Of the names in apps that the mapping gives somebody, those that somebody else with a live account goes by.
+fn names_of_others(c: &Tx, rules: &Rulebook, case: &Case, now: Moment) -> Result<Vec<NameOfAnother>, StoreError> {
+    if !rules.mapping.app_rules().iter().any(|rule| rule.user_name.is_some()) {
+        return Ok(Vec::new());
+    }
+    // What cannot be mapped is told by the plan, which does nothing then.
+    let Ok(desired) = rules.desired(case, now) else { return Ok(Vec::new()) };
+    let names: BTreeSet<String> =
+        desired.apps.values().filter_map(|app| app.user_name.as_deref().map(login_key)).collect();
+    let own = case.account.as_ref().map(|account| account.id.as_str());
+    let is_other = |other: &Account| Some(other.id.as_str()) != own && other.is_live();
+    let mut found = Vec::new();
+    for name in names {
+        let by_login = account::by_login(c, &case.org, &name)?.filter(is_other);
+        found.extend(by_login.map(|other| NameOfAnother { name: name.clone(), app: None, whose: other.login }));
+        for other in account::by_attribute(c, &case.org, account::APP_NAME, &name)?.into_iter().filter(is_other) {
+            let apps = other.app_names.iter().filter(|(_, called)| login_key(called) == name);
+            found.extend(apps.map(|(app, _)| NameOfAnother {
+                name: name.clone(),
+                app: Some(app.clone()),
+                whose: other.login.clone(),
+            }));
+        }
+    }
+    Ok(found)
 }
 
 /// Whether access is over, and no undo gives it back.
@@ -225,7 +252,15 @@ fn former_login(
         Some(owner) => wants(c, rules, owner, now)?.is_some(),
         None => false,
     };
-    if leaves || !matches!(holder(c, rules, case, target, &former)?, Holder::Nobody | Holder::Themselves) {
+    if leaves {
+        return Ok(None);
+    }
+    let is_free = match account::by_login(c, &case.org, &former)? {
+        Some(_) => matches!(holder(c, rules, case, target, &former)?, Holder::Themselves),
+        // Whoever would have got it in exchange does not, and keeps nobody from it.
+        None => target::reserved_login(c, &case.org, &former)?.is_none_or(|by| by == target || Some(by) == owner),
+    };
+    if !is_free {
         return Ok(None);
     }
     Ok(Some(Chosen { login: former, deactivated_holder: None, until: None }))
@@ -291,11 +326,7 @@ fn may_be_renamed(
 
 /// Whether an account is written to as soon as a login is free: it is in use, or its owner has it back.
 fn gets_another_login(rules: &Rulebook, case: &Case, own: &Account, now: Moment) -> bool {
-    let comes_back = || {
-        let entitlement = rules.lifecycle(case, now).entitlement;
-        own.is_deactivated_by_us(case.was.as_deref()) && matches!(case.entitlement(&entitlement), Entitlement::Entitled)
-    };
-    own.is_live() || comes_back()
+    case.is_kept_up(own, &case.entitlement(&rules.lifecycle(case, now).entitlement))
 }
 
 fn holder(c: &Tx, rules: &Rulebook, case: &Case, target: i64, login: &str) -> Result<Holder, StoreError> {

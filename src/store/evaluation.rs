@@ -10,7 +10,7 @@ use super::rows::meta::{meta, run, set_meta};
 use super::rows::risk::{self, Counted, Known, Risk};
 use super::rows::work::Unevaluated;
 use super::rows::{approval, end_access, hold, population, work};
-use super::{StoreError, Trouble, administrators, append, cases, contact, mass, refused, rejections, votes};
+use super::{StoreError, Trouble, administrators, append, awaiting, cases, contact, mass, refused, rejections, votes};
 use crate::audit::details::Held;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
@@ -431,6 +431,9 @@ impl Evaluation<'_> {
             risk::put(c, &risk)?;
             if let Some(hold) = hold {
                 append(c, &self.held(person.target, person.rev, hold, change, &asked.shown))?;
+                if change == ChangeKind::ChangeLogin {
+                    awaiting::login_kept(c, person.target, self.now)?;
+                }
             }
         }
         // What was approved in a saved plan before it was held counts at once.
@@ -462,6 +465,9 @@ impl Evaluation<'_> {
         let others = risk::let_through(c, self.org, group.change, group.tenant, department)?;
         for (target, rev, shown) in others {
             risk::hold(c, target, group.change, hold.id)?;
+            if group.change == ChangeKind::ChangeLogin {
+                awaiting::login_kept(c, target, self.now)?;
+            }
             append(c, &self.held(target, rev, hold, group.change, &shown))?;
         }
         Ok(())

@@ -13,7 +13,7 @@ use crate::audit::details::ListAccepted;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
-use crate::domain::account::list::{LAG, is_too_fresh};
+use crate::domain::account::list::{LAG, is_another_org, is_too_fresh};
 use crate::domain::account::user::Account;
 use crate::domain::guard::decider::Decider;
 use crate::domain::plan::drift::{drift, merge, shows_new_name};
@@ -129,6 +129,24 @@ impl Store {
         self.run(move |c| {
             coverage::void(c, &org, &account)?;
             believe(c, &rules.load(), &matched, &org, account, now)
+        })
+        .await
+    }
+
+    /// How many accounts are known of an org, if these ids of its list show that it is another one.
+    pub async fn known_of_another_org(&self, org: &str, listed: Vec<String>) -> Result<Option<usize>, StoreError> {
+        let org = org.to_owned();
+        self.run(move |c| {
+            let known = account::count(c, &org)?;
+            if !is_another_org(known, false) {
+                return Ok(None);
+            }
+            for id in listed {
+                if account::by_id(c, &org, &id)?.is_some() {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(known))
         })
         .await
     }

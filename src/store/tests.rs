@@ -353,7 +353,7 @@ async fn managers_are_found_awaited_and_never_fatal() {
     world.store.end_step(end, world.now).await.expect("ends");
     let woken = world.claim().await;
     assert_eq!(woken.len(), 1);
-    let ManagerLink::Account { id, login } = &woken[0].case.manager else { panic!("{:?}", woken[0].case.manager) };
+    let ManagerLink::Account { id, login, .. } = &woken[0].case.manager else { panic!("{:?}", woken[0].case.manager) };
     assert_eq!((id.as_str(), login.as_str()), ("00uBoss", "boss@example.com"));
 }
 

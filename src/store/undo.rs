@@ -4,6 +4,7 @@
 //! once more when it is done, and refused if it has become something else.
 
 use super::engine::Tx;
+use super::rows::work;
 use super::pruning::{gap, is_a_row, is_a_run};
 use super::{Filter, StoreError, cases, directory, filter_audit, name_of, pins};
 use crate::audit::{Event, Outcome, Row};
@@ -85,9 +86,10 @@ pub fn undo(c: &Tx, rules: &Rulebook, scope: &Scope) -> Result<Undo, StoreError>
     };
     filter_audit(c, &filter, |row| {
         let row = Row::read(&row.text)?;
-        let Some((org, target)) = row.org.clone().filter(|org| scope.orgs.contains(org)).zip(row.target) else {
-            return Ok(());
-        };
+        let Some(target) = row.target else { return Ok(()) };
+        // The row has the name that the org had then; what is there of the person has the one of now.
+        let org = work::org_of(c, target)?.or_else(|| row.org.clone());
+        let Some(org) = org.filter(|org| scope.orgs.contains(org)) else { return Ok(()) };
         let effect = match row.event {
             Event::Effect(effect) => effect,
             Event::Misfit { why, .. } => {

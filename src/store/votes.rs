@@ -8,7 +8,7 @@ use super::holds::code;
 use super::rows::change::change_of;
 use super::rows::hold::{self, Open};
 use super::rows::vote::{self as votes, COUNTED, New};
-use super::rows::{account, rejection, risk, work};
+use super::rows::{account, audit, rejection, risk, work};
 use super::{Store, StoreError, Trouble, append, approved, mass, rejections};
 use crate::audit::details::{ApprovedAlone, HoldEnded, Names, Verdict, Vote};
 use crate::audit::{Event, Record};
@@ -250,11 +250,22 @@ fn approvals(
     counted.collect()
 }
 
+/// When the time for saying no to the only approver was to end, if no receiver has taken yet that it had begun.
+fn unheard_at(c: &Tx, open: &Open) -> Result<Option<Moment>, StoreError> {
+    let Some(until) = open.until else { return Ok(None) };
+    let said = audit::last_about_hold(c, "approved_alone", open.id)?;
+    let is_heard = match said {
+        Some(seq) => audit::is_told(c, seq)?,
+        None => false,
+    };
+    Ok((!is_heard).then_some(until))
+}
+
 /// What a hold takes for one of its people.
 fn takes(c: &Tx, open: &Open, rules: &Rulebook, target: i64, needs: i64) -> Result<Takes, StoreError> {
     let may_be_administrator = risk::may_be_administrator(c, target, open.change)?;
     let beside_provider = rules.safeguards.beside_provider(&open.org, open.change, may_be_administrator);
-    Ok(Takes { needs, alone: rules.safeguards.alone(), beside_provider })
+    Ok(Takes { needs, alone: rules.safeguards.alone(), beside_provider, unheard_at: unheard_at(c, open)? })
 }
 
 /// What the rejections of each of these come to, where a rejection gives access back.

@@ -3,6 +3,7 @@
 use super::pruning::keep_no_rows;
 use crate::common::config::config_file;
 use crate::common::program::program;
+use crate::common::receiver::Receiver;
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
 use namely_okta_sync::admin::{self, Served};
 use namely_okta_sync::audit::Author;
@@ -24,6 +25,10 @@ const EVERY_LEAVER: &str = "[[safeguards.limits]]\nchange = \"deactivate\"\npeop
 async fn settled(n: usize, extra: &str) -> Rig {
     let mut rig = Rig::new(Setup::of(n));
     rig.extra = extra.into();
+    begun(rig).await
+}
+
+async fn begun(mut rig: Rig) -> Rig {
     rig.run().await;
     rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
     rig
@@ -332,8 +337,13 @@ fn an_approval_ends_as_soon_as_the_person_moves() {
 #[test]
 fn a_single_approver_waits_for_everybody_who_may_say_no() {
     on_a_system(async {
-        let alone = "[safeguards]\nfour_eyes = true\napprovers = 1\napproval_delay = \"20s\"\n";
-        let rig = settled(30, &format!("{EVERY_LEAVER}\n{alone}")).await;
+        let alone = "[safeguards]\nfour_eyes = true\napprovers = 1\napproval_delay = \"20s\"\n\n\
+                     [[notify]]\nname = \"it\"\nkind = \"webhook\"\nurl = \"env:IT\"\nevents = [\"hold\"]\nevery = \"5s\"\n";
+        let receiver = Receiver::default();
+        let mut rig = Rig::new(Setup::of(30));
+        rig.variables = vec![("IT".into(), receiver.start())];
+        rig.extra = format!("{EVERY_LEAVER}\n{alone}");
+        let rig = begun(rig).await;
         let (api, who) = (Api::of(&rig), workers(&rig)[0]);
         rig.edit(who, |p| p.status = Hired::Inactive);
         rig.until("the leaver is held", async |rig| held(rig).await == 1).await;
@@ -351,8 +361,13 @@ fn a_single_approver_waits_for_everybody_who_may_say_no() {
         rig.until_later("longer than the delay", Duration::from_secs(30)).await;
         rig.quiet().await;
         assert_eq!((status(&rig, who), held(&rig).await), (Status::Active, 1), "no means no");
+        *receiver.down.lock().expect("locks") = true;
         let voted = say(&rig, true, decider("Ann")).await;
         assert!(matches!(voted, Voted::Alone { .. }), "{voted:?}");
+        rig.until_later("longer than the delay", Duration::from_secs(45)).await;
+        rig.quiet().await;
+        assert_eq!(status(&rig, who), Status::Active, "nobody has heard that they could say no");
+        *receiver.down.lock().expect("locks") = false;
         rig.until("the delay is over", async |rig| status(rig, who) == Status::Deprovisioned).await;
     });
 }

@@ -3,6 +3,7 @@
 use crate::administrators::{World, supers};
 use crate::common::config::config_file;
 use crate::common::program::program;
+use crate::common::receiver::Receiver;
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
 use namely_okta_sync::domain::plan::leaver::WhyAccess;
 use namely_okta_sync::sandbox::okta::users::Status;
@@ -65,8 +66,14 @@ fn an_administrator_who_has_left_gets_access_back_by_two_people_and_is_suspended
 #[test]
 fn where_one_person_decides_the_end_of_an_administrator_is_rejected_after_a_delay_and_anybody_can_cancel_it() {
     on_a_system(async {
-        let rewrite = |text: String| text + "\n[safeguards]\napprovers = 1\napproval_delay = \"20s\"\n";
-        let world = World::of(Setup { rewrite, ..Setup::of(30) }, supers(3)).await;
+        let receiver = Receiver::default();
+        let alone = "[safeguards]\napprovers = 1\napproval_delay = \"20s\"\n\n\
+                     [[notify]]\nname = \"it\"\nkind = \"webhook\"\nurl = \"env:IT\"\nevents = [\"hold\"]\nevery = \"5s\"\n";
+        let configure = |rig: &mut Rig| {
+            rig.variables.push(("IT".into(), receiver.start()));
+            rig.extra = alone.into();
+        };
+        let world = World::prepared(configure, supers(3)).await;
         world.leave(0);
         world.until_status(0, Status::Suspended).await;
         let hold = world.held("deactivate").await;

@@ -95,3 +95,31 @@ fn what_could_not_be_sent_is_made_anew_which_makes_the_one_before_void() {
         assert!(said.iter().any(|(_, row)| row.contains("could not be sent, and is made anew")), "{said:?}");
     });
 }
+
+#[test]
+fn nothing_to_sign_in_with_goes_to_a_manager_who_has_left_or_to_an_address_that_okta_does_not_have() {
+    on_a_system(async {
+        let mails = Mailbox::default();
+        let held = "[[safeguards.limits]]\nchange = \"change_login\"\npeople = 0\n\n[termination]\ngrace = \"720h\"\n";
+        let rig = world(&format!("activation = \"manager\"\n{held}"), &mails).await;
+        let known = rig.setup.people[0].email.to_lowercase();
+        rig.edit(0, |p| p.email = "evil@elsewhere.example".into());
+        rig.until("the address is held", async |rig| {
+            let sql = "SELECT CAST(count(*) AS TEXT), '' FROM risk WHERE hold IS NOT NULL";
+            rig.pairs(sql).await[0].0 != "0"
+        })
+        .await;
+        rig.hire(a_hire(&rig));
+        rig.until("the mail is there", async |_| mails.mails().len() == 1).await;
+        assert!(mails.mails()[0].to[0].contains(&known), "as Okta has it: {:?}", mails.mails());
+        rig.edit(0, |p| p.status = namely_okta_sync::sandbox::population::Status::Inactive);
+        rig.until_okta("the manager is suspended", |okta| {
+            okta.user_by_anchor(&rig.setup.people[0].id).is_some_and(|user| user.status == Status::Suspended)
+        })
+        .await;
+        let second = Person { email: "second@example.com".into(), ..Hr::new(32, today(rig.world.clock.now())).joiner(1) };
+        rig.hire(Person { manager: Some(0), ..second });
+        rig.until("the second mail is there", async |_| mails.mails().len() == 2).await;
+        assert!(mails.mails()[1].to[0].contains("it@example.com"), "{:?}", mails.mails());
+    });
+}

@@ -139,10 +139,10 @@ impl SharedDirectory {
     }
 
     /// It was asked whether an admin role comes with a group; `None` if Okta did not say.
-    pub fn learn_role(&self, group: &str, carries: Option<bool>) {
+    pub fn learn_role(&self, group: &str, carries: Option<bool>, at: Moment) {
         self.current.rcu(|old| {
             let mut new = Directory::clone(old);
-            new.learn_role(group, carries);
+            new.role_asked(group, carries, at);
             new
         });
     }

@@ -208,6 +208,14 @@ impl Beginning {
         let Listed { accounts, read, lacks_some } =
             read_accounts(&self.org.writers, &directory, &self.rulebook, &self.org.mapped).await?;
         let error = |e: StoreError| e.to_string();
+        let ids = accounts.iter().map(|account| account.id.clone()).collect();
+        if let Some(known) = self.org.shared.store.known_of_another_org(&self.org.name, ids).await.map_err(error)? {
+            return Err(format!(
+                "none of the {known} accounts that are known of {name} is there: this is another org, and nothing is written to it. Correct \
+                 its url, or give it another name in [[okta]], so that its report is accepted first",
+                name = self.org.name
+            ));
+        }
         if lacks_some {
             self.org.shared.store.distrust_lists(&self.org.name).await.map_err(error)?;
         }

@@ -1,5 +1,6 @@
 //! What an Okta org has besides people, as far as plans need it: groups and who may write them, apps, administrators.
 
+use crate::clock::Moment;
 use crate::domain::account::administrators::{AdminLevel, Administrators};
 use crate::domain::account::gone::GoneGroups;
 use crate::domain::account::group_rule::OktaRule;
@@ -42,6 +43,9 @@ pub struct Directory {
     /// Names of groups whose members may decide here.
     #[serde(default)]
     deciding: BTreeSet<String>,
+    /// When it was asked of a group by itself whether a role comes with it.
+    #[serde(skip)]
+    roles_asked: BTreeMap<String, Moment>,
 }
 
 impl Directory {
@@ -65,6 +69,17 @@ impl Directory {
     /// The same with the names of groups whose members may decide here: whoever gets into one is given as much as an admin role.
     pub fn with_deciding(self, deciding: BTreeSet<String>) -> Self {
         Self { deciding, ..self }
+    }
+
+    /// It was asked of a group by itself.
+    pub fn role_asked(&mut self, group: &str, carries: Option<bool>, at: Moment) {
+        self.learn_role(group, carries);
+        self.roles_asked.insert(group.to_owned(), at);
+    }
+
+    /// When it was asked of a group by itself whether a role comes with it, since the org was read.
+    pub fn role_asked_at(&self, group: &str) -> Option<Moment> {
+        self.roles_asked.get(group).copied()
     }
 
     /// Whether the members of a group may decide here.

@@ -18,6 +18,12 @@ pub const fn is_believable(missing: usize, known: usize) -> bool {
     missing <= 10 || missing * 50 <= known
 }
 
+/// Whether an org none of whose accounts is among the `known` ones is another one than was known under its name. Of a few accounts it
+/// cannot be said.
+pub const fn is_another_org(known: usize, shows_any: bool) -> bool {
+    known >= 5 && !shows_any
+}
+
 /// Whether a list of an org that was begun at `started` was not whole if it does not show an account made at `created_at`
 /// (milliseconds). Whose age is not known may have been there.
 pub fn should_have_shown(started: Option<Moment>, created_at: Option<i64>) -> bool {

@@ -76,6 +76,13 @@ fn is_to_be_asked(directory: &Directory, group: &str) -> bool {
     directory.carries_role(group).is_none() && all.listed.is_some() && all.groups_unread.is_none()
 }
 
+/// Whether a group that no rule governs, and that is not read with the others therefore, was not asked about lately. One that carries a
+/// role is not given.
+fn is_long_unasked(situation: &Situation, group: &str) -> bool {
+    let asked = situation.directory.role_asked_at(group);
+    situation.directory.carries_role(group) != Some(true) && asked.is_none_or(|at| situation.now.since(at) >= GROUPS_AGE)
+}
+
 /// Groups that carry a role are given by a step of their own, also to somebody whose account is made.
 fn mark_grants(plan: &mut Plan, situation: &Situation) {
     let directory = situation.directory;
@@ -147,7 +154,7 @@ fn inquiries(plan: &Plan, situation: &Situation, account: &Account, knowledge: K
         _ => None,
     });
     let unread = added
-        .filter(|group| is_to_be_asked(directory, group) || directory.carries_role(group).is_none() && !managed(group));
+        .filter(|group| is_to_be_asked(directory, group) || !managed(group) && is_long_unasked(situation, group));
     reads.extend(unread.map(|group| Step::ReadGroupRoles { group: group.clone() }));
     reads
 }

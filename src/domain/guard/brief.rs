@@ -60,6 +60,7 @@ pub fn brief(rules: &Rulebook, known: Known, now: Moment) -> Option<Case> {
         end_rejected: false,
         left_alone: Vec::new(),
         searched_at: known.searched_at,
+        names_of_others: Vec::new(),
     };
     if case.ends_now(now) {
         case.pins.access = None; // no undo gives back what a person has ended since

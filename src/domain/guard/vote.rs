@@ -77,12 +77,15 @@ pub struct Takes {
     pub alone: Option<Duration>,
     /// Whether one at least must not have come over an identity provider: whoever has the org that it belongs to could be anybody.
     pub beside_provider: bool,
+    /// Nobody had heard of the only approver's word by then: the time for saying no begins anew.
+    pub unheard_at: Option<Moment>,
 }
 
 impl Takes {
     /// What approvals come to: whose voice each is, and when it was given.
     pub fn tally(self, approvals: &[(&str, Moment)], now: Moment) -> Tally {
-        let found = tally(self.needs, approvals.iter().copied(), self.alone, now);
+        let heard = |at: Moment| self.unheard_at.map_or(at, |unheard| at.max(unheard));
+        let found = tally(self.needs, approvals.iter().map(|(voice, at)| (*voice, heard(*at))), self.alone, now);
         match found {
             Tally::Decided | Tally::Alone { .. } if self.lacks_token(approvals.iter().map(|(voice, _)| *voice)) => {
                 Tally::Needs(1)
@@ -218,7 +221,7 @@ pub fn heard(shown: &Shown, opinion: &Opinion, agreed: &[String]) -> Heard {
         agreed.iter().map(|known| principal_of(known)).chain([principal_of(opinion.principal)]).collect();
     let more = shown.needs - i64::try_from(who.len()).unwrap_or(i64::MAX);
     let voices = agreed.iter().map(String::as_str).chain([opinion.principal]);
-    let takes = Takes { needs: shown.needs, alone: None, beside_provider: shown.beside_provider };
+    let takes = Takes { needs: shown.needs, alone: None, beside_provider: shown.beside_provider, unheard_at: None };
     let more = if takes.lacks_token(voices) { more.max(1) } else { more };
     if more > 0 { Heard::Needs(more) } else { Heard::Accepted }
 }
@@ -305,7 +308,7 @@ mod tests {
     }
 
     fn takes() -> impl Strategy<Value = Takes> {
-        (1..4i64, of(Just(DELAY))).prop_map(|(needs, alone)| Takes { needs, alone, beside_provider: false })
+        (1..4i64, of(Just(DELAY))).prop_map(|(needs, alone)| Takes { needs, alone, beside_provider: false, unheard_at: None })
     }
 
     fn principals(approvals: &[Approval], target: i64) -> BTreeSet<&str> {

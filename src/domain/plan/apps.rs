@@ -8,8 +8,10 @@ use crate::domain::account::user::{Account, Scope};
 use crate::domain::mapping::desired::{Desired, Mapping, WantedApp};
 use crate::domain::mapping::rules::AppRule;
 use crate::domain::plan::awaited::Awaited;
+use crate::domain::plan::case::NameOfAnother;
 use crate::domain::plan::resolve::Lacking;
 use crate::domain::plan::step::Step;
+use crate::domain::text::login_key;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The steps that give and take direct assignments and change the names in them, and the apps that the org does not have. What a group grants is had already, and is not ours to take.
@@ -18,6 +20,7 @@ pub(in crate::domain) fn steps(
     desired: &Desired,
     mapping: &Mapping,
     directory: &Directory,
+    others: &[NameOfAnother],
 ) -> (Vec<Step>, Vec<Lacking>) {
     let mut lacking = Vec::new();
     let mut wanted: BTreeMap<&str, (&str, &WantedApp)> = BTreeMap::new();
@@ -39,6 +42,23 @@ pub(in crate::domain) fn steps(
     let unsure = &account.marks.unsure.apps;
     let own = account.apps.iter().filter(|(_, scope)| **scope == Scope::User).map(|(app, _)| app);
     let taken: BTreeSet<&String> = own.chain(unsure).collect();
+    // Who is called as somebody else is in an app is let into what is theirs.
+    for (app, (label, why)) in &wanted {
+        let Some(name) = &why.user_name else { continue };
+        let is_so = account.app_names.get(*app) == Some(name) && !account.marks.unsure.app_names.contains(*app);
+        // What a group gives is the app's own.
+        let is_ours = !account.apps.contains_key(*app) || unsure.contains(*app) || account.apps.get(*app) == Some(&Scope::User);
+        if let Some(whose) = whose_name(others, app, name).filter(|_| is_ours && !is_so) {
+            let message = format!(
+                "{}: {whose} goes by {name:?} in {label}: two people would be one there; correct the record, or who is called so",
+                why.rule
+            );
+            lacking.push(Lacking { why: message, awaited: Awaited::AppName(name.clone()) });
+        }
+    }
+    let is_free = |app: &str, why: &WantedApp| {
+        why.user_name.as_ref().is_none_or(|name| whose_name(others, app, name).is_none())
+    };
     let no_longer = taken
         .into_iter()
         .filter(|id| !wanted.contains_key(id.as_str()) && governs(mapping, directory, id))
@@ -48,13 +68,13 @@ pub(in crate::domain) fn steps(
             name: directory.find_app(app).map_or_else(|| app.clone(), |(_, label)| label.to_owned()),
         });
     let lacks = |id: &str| !account.apps.contains_key(id) || unsure.contains(id);
-    let missing = wanted.iter().filter(|(id, _)| lacks(id)).map(|(app, (label, why))| Step::AssignApp {
+    let missing = wanted.iter().filter(|(id, (_, why))| lacks(id) && is_free(id, why)).map(|(app, (label, why))| Step::AssignApp {
         id: account.id.clone(),
         app: (*app).to_owned(),
         name: (*label).to_owned(),
         user_name: why.user_name.clone(),
     });
-    let named = wanted.iter().filter(|(id, _)| !lacks(id)).filter_map(|(app, (label, why))| {
+    let named = wanted.iter().filter(|(id, (_, why))| !lacks(id) && is_free(id, why)).filter_map(|(app, (label, why))| {
         let user_name = why.user_name.clone()?;
         let before = account.app_names.get(*app);
         let is_otherwise = before.is_some_and(|before| *before != user_name);
@@ -69,6 +89,13 @@ pub(in crate::domain) fn steps(
         })
     });
     (no_longer.chain(missing).chain(named).collect(), lacking)
+}
+
+/// Who else goes by a name in an app, or may.
+fn whose_name<'o>(others: &'o [NameOfAnother], app: &str, name: &str) -> Option<&'o str> {
+    let key = login_key(name);
+    let mut all = others.iter().filter(|other| other.name == key);
+    all.find(|other| other.app.as_deref().is_none_or(|of| of == app)).map(|other| other.whose.as_str())
 }
 
 /// Whether a rule decides who has an app. Of several apps with one label none is governed by a rule that names the label.
@@ -96,7 +123,7 @@ mod tests {
         };
         let mut account = bare("00u1", "ada@example.com", None);
         account.apps.insert("0oa2".into(), Scope::User);
-        let of = |app: &str| steps(&account, &wanted(app), &usual().with_apps(vec![rule(app)]), &directory);
+        let of = |app: &str| steps(&account, &wanted(app), &usual().with_apps(vec![rule(app)]), &directory, &[]);
         let (planned, lacking) = of("Payroll");
         assert_eq!(planned, []);
         assert!(lacking[0].why.contains("several apps") && lacking[0].why.contains("0oa1, 0oa2"), "{}", lacking[0].why);
@@ -116,7 +143,7 @@ mod tests {
         let desired = Desired { apps: BTreeMap::from([("Payroll".to_owned(), why)]), ..Desired::default() };
         let mut account = bare("00u1", "ada@example.com", None);
         account.apps.insert("0oa1".into(), Scope::User);
-        let planned = |account: &Account| steps(account, &desired, &mapping, &directory).0;
+        let planned = |account: &Account| steps(account, &desired, &mapping, &directory, &[]).0;
         assert_eq!(planned(&account), [], "nobody has read what they are called");
         account.app_names.insert("0oa1".into(), "ada".into());
         let named = planned(&account);
@@ -140,5 +167,32 @@ mod tests {
         };
         let before = observe(Some(&account), &assign, &Answer::AssignedBefore).expect("an account");
         assert_eq!(planned(&before).len(), 1, "who had it before may be called otherwise");
+    }
+
+    #[test]
+    fn nobody_is_called_in_an_app_as_somebody_else_is_there_or_may_be() {
+        let mapping = usual().with_apps(Vec::new());
+        let directory = Directory::default().with_apps([("0oa1".to_owned(), "Payroll".to_owned())]);
+        let why = WantedApp { rule: "pay".into(), user_name: Some("Ben@Example.com".into()) };
+        let desired = Desired { apps: BTreeMap::from([("Payroll".to_owned(), why)]), ..Desired::default() };
+        let other = |app: Option<&str>| {
+            let app = app.map(str::to_owned);
+            [NameOfAnother { name: "ben@example.com".into(), app, whose: "ben@example.com".into() }]
+        };
+        let account = bare("00u1", "ada@example.com", None);
+        let mut named = account.clone();
+        named.apps.insert("0oa1".into(), Scope::User);
+        named.app_names.insert("0oa1".into(), "ada@example.com".into());
+        for account in [&account, &named] {
+            for others in [other(Some("0oa1")), other(None)] {
+                let (planned, lacking) = steps(account, &desired, &mapping, &directory, &others);
+                assert_eq!(planned, []);
+                assert!(lacking[0].why.contains("ben@example.com goes by \"Ben@Example.com\" in Payroll"), "{}", lacking[0].why);
+            }
+            let (planned, lacking) = steps(account, &desired, &mapping, &directory, &other(Some("0oa2")));
+            assert!(planned.len() == 1 && lacking.is_empty(), "what they are called elsewhere is nothing to this app");
+        }
+        named.apps.insert("0oa1".into(), Scope::Group);
+        assert!(steps(&named, &desired, &mapping, &directory, &other(None)).1.is_empty(), "what a group gives is the app's own");
     }
 }

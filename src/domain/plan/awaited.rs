@@ -14,6 +14,8 @@ pub enum Awaited {
     UserType(String),
     /// A login that somebody else has.
     Login(String),
+    /// A name in an app that somebody else goes by.
+    AppName(String),
     /// That Okta lets the token's owner do this, one word of `Step::name`: it has refused it to several people.
     Permission(String),
 }
@@ -29,6 +31,7 @@ impl Awaited {
             Awaited::App(name) => format!("app {name}"),
             Awaited::UserType(name) => format!("user_type {name}"),
             Awaited::Login(login) => format!("login {}", login_key(login)),
+            Awaited::AppName(name) => format!("app_name {}", login_key(name)),
             Awaited::Permission(step) => format!("permission {step}"),
         }
     }
@@ -42,6 +45,7 @@ impl Awaited {
             "app" => Awaited::App(name),
             "user_type" => Awaited::UserType(name),
             "login" => Awaited::Login(name),
+            "app_name" => Awaited::AppName(name),
             "permission" => Awaited::Permission(name),
             _ => return None,
         })
@@ -49,7 +53,7 @@ impl Awaited {
 
     /// Whether a directory can show it. A login is free when its account says so, and a permission is there when a call goes through.
     pub const fn is_of_directory(&self) -> bool {
-        !matches!(self, Awaited::Login(_) | Awaited::Permission(_))
+        !matches!(self, Awaited::Login(_) | Awaited::AppName(_) | Awaited::Permission(_))
     }
 
     /// Whether the org has it, as its directory shows.
@@ -61,7 +65,7 @@ impl Awaited {
             }
             Awaited::App(name) => directory.find_app(name).is_some(),
             Awaited::UserType(name) => directory.user_type(name).is_some(),
-            Awaited::Login(_) | Awaited::Permission(_) => false,
+            Awaited::Login(_) | Awaited::AppName(_) | Awaited::Permission(_) => false,
         }
     }
 }
@@ -78,6 +82,7 @@ mod tests {
             "group Night Shift",
             "app Payroll",
             "user_type contractor",
+            "app_name ada@example.com",
             "login ada@example.com",
             "permission add_group",
         ];

@@ -1,12 +1,13 @@
 //! Everything that is known of one person in one org: what plans are made from.
 
 use crate::clock::Moment;
-use crate::domain::account::user::Account;
+use crate::domain::account::user::{Account, AccountStatus};
 use crate::domain::mapping::login::Chosen;
 use crate::domain::matching::adoption::Adopted;
 use crate::domain::plan::end_now::EndNow;
 use crate::domain::plan::left_alone::LeftAlone;
 use crate::domain::plan::pins::Pins;
+use crate::domain::record::employee::UserStatus;
 use crate::domain::record::lifecycle::Entitlement;
 use crate::domain::record::person::{Person, Position};
 
@@ -16,8 +17,9 @@ pub enum ManagerLink {
     /// Nobody, or links are not written in this org.
     #[default]
     Nobody,
-    /// The manager's account.
-    Account { id: String, login: String },
+    /// The manager's account. `told_at` is the address in Okta at which they can be told something that nobody else may know: of nobody
+    /// who has left, or cannot sign in.
+    Account { id: String, login: String, told_at: Option<String> },
     /// The manager is known in Namely and has no account here yet: the link is written when they appear.
     Awaited(String),
     /// The record does not lead to anybody who could be linked; the reason in words.
@@ -59,9 +61,36 @@ pub struct Case {
     pub left_alone: Vec<LeftAlone>,
     /// Since when it is proved that the person has no account.
     pub searched_at: Option<Moment>,
+    /// Names in apps that the mapping gives them and that somebody else goes by.
+    pub names_of_others: Vec<NameOfAnother>,
+}
+
+/// A name that somebody else goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameOfAnother {
+    /// As names are compared (`login_key`).
+    pub name: String,
+    /// The app in which they are called so, by id; without it their login is, and they may be called so in any.
+    pub app: Option<String>,
+    /// Their login.
+    pub whose: String,
 }
 
 impl Case {
+    /// Whether an account is written to as soon as something of it changes: it is in use by somebody who works here, or its owner has it
+    /// back. Of whoever has left nothing but the end is.
+    pub fn is_kept_up(&self, own: &Account, entitlement: &Entitlement) -> bool {
+        match entitlement {
+            Entitlement::Entitled => own.is_live() || own.is_deactivated_by_us(self.was.as_deref()),
+            Entitlement::OnLeave(_) => own.is_live(),
+            Entitlement::Prehire { .. } | Entitlement::NotYet => {
+                let is_active = self.person.primary().employee.user_status == UserStatus::Active;
+                own.status == AccountStatus::Staged || is_active && own.is_live()
+            }
+            Entitlement::Suspended(_) | Entitlement::Ended(_) | Entitlement::Unclear(_) => false,
+        }
+    }
+
     /// A person of whom nothing is known but their profiles, under the login that their email gives.
     pub fn new(org: &str, person: Person) -> Self {
         let login = person.primary().employee.email.clone();
@@ -82,6 +111,7 @@ impl Case {
             end_rejected: false,
             left_alone: Vec::new(),
             searched_at: None,
+            names_of_others: Vec::new(),
         }
     }
 

@@ -1,8 +1,9 @@
 //! Whom somebody reports to, as seen from their org, and who reports to them.
 
-use crate::domain::account::user::Account;
+use crate::domain::account::user::{Account, AccountStatus};
 use crate::domain::plan::case::{Case, ManagerLink};
 use crate::domain::record::employee::{Employee, UserStatus};
+use serde_json::Value;
 
 /// Subordinates of a leaver who are named.
 const NAMED: usize = 20;
@@ -39,13 +40,25 @@ pub fn link(name: &str, manager: Option<Manager>) -> ManagerLink {
         ));
     }
     match manager.account {
-        Some(account) if account.is_live() => ManagerLink::Account { id: account.id, login: account.login },
+        Some(account) if account.is_live() => {
+            let told_at = told_at(&account, &manager.profile.user_status);
+            ManagerLink::Account { id: account.id, login: account.login, told_at }
+        }
         _ if manager.profile.user_status == UserStatus::Inactive => {
             ManagerLink::Broken(format!("the manager {name} is inactive in Namely; name another one"))
         }
         Some(_) => ManagerLink::Broken(format!("the manager {name} has a deactivated account")),
         None => ManagerLink::Awaited(name.to_owned()),
     }
+}
+
+/// Where a manager can be told something in confidence: as Okta has it, whatever Namely says, since an address that waits for a decision,
+/// or was rejected, may be anybody's.
+fn told_at(account: &Account, status: &UserStatus) -> Option<String> {
+    let is_there =
+        account.status == AccountStatus::Active && *status == UserStatus::Active && !account.is_suspended_for_end();
+    let email = account.profile.get("email").and_then(Value::as_str).filter(|email| !email.is_empty());
+    is_there.then(|| email.unwrap_or(&account.login).to_owned())
 }
 
 /// Names of those who report to a person and have not left, some of them if they are many.
@@ -64,7 +77,6 @@ pub fn subordinates(reports: impl IntoIterator<Item = Employee>) -> Vec<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::account::user::AccountStatus;
     use crate::domain::account::user::tests::bare;
     use crate::domain::record::employee::tests::an_employee;
 
@@ -80,9 +92,22 @@ mod tests {
     #[test]
     fn a_manager_with_a_live_account_is_linked_whatever_namely_says_of_their_status() {
         let account = bare("00uBoss", "boss@example.com", None);
-        let linked = ManagerLink::Account { id: "00uBoss".into(), login: "boss@example.com".into() };
-        assert_eq!(of(Some(account.clone()), UserStatus::Active), linked);
-        assert_eq!(of(Some(account.clone()), UserStatus::Inactive), linked);
+        let linked = |told_at: Option<&str>| ManagerLink::Account {
+            id: "00uBoss".into(),
+            login: "boss@example.com".into(),
+            told_at: told_at.map(str::to_owned),
+        };
+        assert_eq!(of(Some(account.clone()), UserStatus::Active), linked(Some("boss@example.com")));
+        assert_eq!(
+            of(Some(account.clone()), UserStatus::Inactive),
+            linked(None),
+            "nothing is told to whoever has left"
+        );
+        let suspended = Account { status: AccountStatus::Suspended, ..account.clone() };
+        assert_eq!(of(Some(suspended), UserStatus::Active), linked(None));
+        let profile = [("email".to_owned(), Value::from("ada@example.com"))].into();
+        let other = Account { profile, ..account.clone() };
+        assert_eq!(of(Some(other), UserStatus::Active), linked(Some("ada@example.com")), "as Okta has it");
         let dead = Account { status: AccountStatus::Deprovisioned, ..account };
         assert!(is_broken(of(Some(dead.clone()), UserStatus::Active), "deactivated account"));
         assert!(is_broken(of(Some(dead), UserStatus::Inactive), "inactive in Namely"));

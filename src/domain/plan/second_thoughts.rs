@@ -204,7 +204,7 @@ pub fn outlook(
     let situation = Situation { case, lifecycle: &lifecycle, rulebook, directory, now, fresh: true, refused: &[] };
     let desired = wanted(&situation).ok()?;
     let gets = resolve(&desired, &rulebook.mapping, directory).ok()?.ids;
-    let (given, _) = apps::steps(account, &desired, &rulebook.mapping, directory);
+    let (given, _) = apps::steps(account, &desired, &rulebook.mapping, directory, &case.names_of_others);
     let found = returning(&situation, account, &gets, &given);
     let groups = found.groups.iter().map(|group| {
         let unless = if directory.carries_role(group).is_none() { ", if no admin role comes with it" } else { "" };

@@ -7,6 +7,9 @@ use crate::domain::text::login_key;
 use crate::store::StoreError;
 use crate::store::engine::{Optional, Tx, params};
 
+/// Names in apps are looked up under this: no attribute of Okta is written so.
+pub const APP_NAME: &str = "name in an app";
+
 /// Writes an account, observed at `at`; `matched` are the attributes that correlation looks accounts up by.
 pub fn save(c: &Tx, org: &str, account: &Account, matched: &[String], at: Moment) -> Result<(), StoreError> {
     c.prepare_cached(
@@ -32,6 +35,10 @@ pub fn save(c: &Tx, org: &str, account: &Account, matched: &[String], at: Moment
         };
         c.prepare_cached("INSERT INTO account_key VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?
             .execute(params![org, attribute, login_key(&value), account.id])?;
+    }
+    for name in account.app_names.values() {
+        c.prepare_cached("INSERT INTO account_key VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?
+            .execute(params![org, APP_NAME, login_key(name), account.id])?;
     }
     Ok(())
 }
