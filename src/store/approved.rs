@@ -31,7 +31,7 @@ pub(super) fn passing(
     now: Moment,
 ) -> Result<BTreeMap<ChangeKind, BTreeSet<String>>, StoreError> {
     let (needs, alone) = (rules.safeguards.eyes(), rules.safeguards.alone());
-    let takes = Takes { needs, alone, beside_provider: false, unheard_at: None };
+    let takes = Takes { needs, alone, beside_provider: false, alone_from: None };
     let mut approved = BTreeMap::new();
     for change in approval::kinds(c, target)? {
         let (rev, rules, pauses) = (work::newest(c, target)?, fingerprint(c)?, pause::times(c, org, change)?);

@@ -4,8 +4,8 @@
 //! once more when it is done, and refused if it has become something else.
 
 use super::engine::Tx;
-use super::rows::work;
 use super::pruning::{gap, is_a_row, is_a_run};
+use super::rows::work;
 use super::{Filter, StoreError, cases, directory, filter_audit, name_of, pins};
 use crate::audit::{Event, Outcome, Row};
 use crate::clock::Moment;

@@ -15,6 +15,7 @@ use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::domain::guard::decider::Tally;
 use crate::domain::guard::vote::{
+    self,
     Approval, Count, LETS_IN, Outcome, Says, Settled, Takes, comes_to, count, counts, is_rejected, lets_in, missing,
     names, not_taken_back, says_no_more, settled,
 };
@@ -244,28 +245,25 @@ fn approvals(
         let plans = approved::of(c, *target, open.change, shown)?.into_iter();
         let plans =
             plans.map(|plan| Approval { principal: plan.principal, by: plan.by, at: plan.binding.at, only: None });
-        let takes = takes(c, open, rules, *target, needs)?;
+        let takes = takes(c, open, rules, (*target, needs), now)?;
         Ok((*target, count(takes, votes, &plans.collect::<Vec<_>>(), *target, now)))
     });
     counted.collect()
 }
 
-/// When the time for saying no to the only approver was to end, if no receiver has taken yet that it had begun.
-fn unheard_at(c: &Tx, open: &Open) -> Result<Option<Moment>, StoreError> {
-    let Some(until) = open.until else { return Ok(None) };
-    let said = audit::last_about_hold(c, "approved_alone", open.id)?;
-    let is_heard = match said {
-        Some(seq) => audit::is_told(c, seq)?,
-        None => false,
-    };
-    Ok((!is_heard).then_some(until))
+/// From when everybody has the time for saying no to the only approver, once it was announced.
+fn alone_from(c: &Tx, open: &Open, rules: &Rulebook, now: Moment) -> Result<Option<Moment>, StoreError> {
+    let (Some(until), Some(delay)) = (open.until, rules.safeguards.alone()) else { return Ok(None) };
+    let announced = if until <= now { audit::last_about_hold(c, "approved_alone", open.id)? } else { None };
+    let is_heard = announced.map(|seq| audit::is_told(c, seq)).transpose()?.unwrap_or(false);
+    Ok(vote::alone_from(delay, until, is_heard, now))
 }
 
 /// What a hold takes for one of its people.
-fn takes(c: &Tx, open: &Open, rules: &Rulebook, target: i64, needs: i64) -> Result<Takes, StoreError> {
+fn takes(c: &Tx, open: &Open, rules: &Rulebook, (target, needs): (i64, i64), now: Moment) -> Result<Takes, StoreError> {
     let may_be_administrator = risk::may_be_administrator(c, target, open.change)?;
     let beside_provider = rules.safeguards.beside_provider(&open.org, open.change, may_be_administrator);
-    Ok(Takes { needs, alone: rules.safeguards.alone(), beside_provider, unheard_at: unheard_at(c, open)? })
+    Ok(Takes { needs, alone: rules.safeguards.alone(), beside_provider, alone_from: alone_from(c, open, rules, now)? })
 }
 
 /// What the rejections of each of these come to, where a rejection gives access back.
@@ -278,7 +276,7 @@ fn rejected(
     now: Moment,
 ) -> Result<Vec<(i64, Count)>, StoreError> {
     let counted = targets.into_iter().map(|target| {
-        let takes = takes(c, open, rules, target, LETS_IN)?;
+        let takes = takes(c, open, rules, (target, LETS_IN), now)?;
         Ok((target, count(takes, votes, &[], target, now)))
     });
     counted.collect()

@@ -80,7 +80,8 @@ fn is_to_be_asked(directory: &Directory, group: &str) -> bool {
 /// role is not given.
 fn is_long_unasked(situation: &Situation, group: &str) -> bool {
     let asked = situation.directory.role_asked_at(group);
-    situation.directory.carries_role(group) != Some(true) && asked.is_none_or(|at| situation.now.since(at) >= GROUPS_AGE)
+    situation.directory.carries_role(group) != Some(true)
+        && asked.is_none_or(|at| situation.now.since(at) >= GROUPS_AGE)
 }
 
 /// Groups that carry a role are given by a step of their own, also to somebody whose account is made.
@@ -153,8 +154,8 @@ fn inquiries(plan: &Plan, situation: &Situation, account: &Account, knowledge: K
         Step::AddGroup { group, .. } => Some(group),
         _ => None,
     });
-    let unread = added
-        .filter(|group| is_to_be_asked(directory, group) || !managed(group) && is_long_unasked(situation, group));
+    let unread =
+        added.filter(|group| is_to_be_asked(directory, group) || !managed(group) && is_long_unasked(situation, group));
     reads.extend(unread.map(|group| Step::ReadGroupRoles { group: group.clone() }));
     reads
 }

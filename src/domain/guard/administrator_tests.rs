@@ -237,8 +237,10 @@ fn a_membership_that_comes_back_is_asked_about_unless_rules_give_it() {
     assert!(world.names().contains("read_group_roles"), "{}", world.names());
     world.directory.learn_role("00gGlass", None);
     assert!(world.kinds().contains(&"grant_admin"), "Okta does not say: a role may come with it");
-    world.directory.learn_role("00gGlass", Some(false));
+    world.directory.role_asked("00gGlass", Some(false), NOW);
     assert!(!world.names().contains("read_group_roles") && !world.kinds().contains(&"grant_admin"));
+    world.directory.role_asked("00gGlass", Some(false), NOW - Duration::from_secs(61));
+    assert!(world.names().contains("read_group_roles"), "it may carry one by now: {}", world.names());
 }
 
 #[test]

@@ -171,7 +171,7 @@ mod tests {
             binding: Binding::new(rev, "r", at(0), None),
         };
         let present = Present { rev: 7, rules: "r", now: at(1), pauses: &[] };
-        let two = Takes { needs: 2, alone: None, beside_provider: false, unheard_at: None };
+        let two = Takes { needs: 2, alone: None, beside_provider: false, alone_from: None };
         let passed = |all: &[Approved]| passes(all.to_vec(), two, &present).into_iter().collect::<Vec<_>>();
         let (ann, ben) = (one("ann", &["in", "out"], 7), one("ben", &["in", "out"], 7));
         assert_eq!(passed(&[ann.clone(), ben.clone()]), ["in", "out"]);

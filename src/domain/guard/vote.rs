@@ -77,14 +77,14 @@ pub struct Takes {
     pub alone: Option<Duration>,
     /// Whether one at least must not have come over an identity provider: whoever has the org that it belongs to could be anybody.
     pub beside_provider: bool,
-    /// Nobody had heard of the only approver's word by then: the time for saying no begins anew.
-    pub unheard_at: Option<Moment>,
+    /// From when everybody has the time for saying no, where it is not from the approval on (`alone_from`).
+    pub alone_from: Option<Moment>,
 }
 
 impl Takes {
     /// What approvals come to: whose voice each is, and when it was given.
     pub fn tally(self, approvals: &[(&str, Moment)], now: Moment) -> Tally {
-        let heard = |at: Moment| self.unheard_at.map_or(at, |unheard| at.max(unheard));
+        let heard = |at: Moment| self.alone_from.map_or(at, |from| at.max(from));
         let found = tally(self.needs, approvals.iter().map(|(voice, at)| (*voice, heard(*at))), self.alone, now);
         match found {
             Tally::Decided | Tally::Alone { .. } if self.lacks_token(approvals.iter().map(|(voice, _)| *voice)) => {
@@ -97,6 +97,16 @@ impl Takes {
     /// Whether a token is missing among these voices, however many they are.
     pub fn lacks_token<'a>(self, mut voices: impl Iterator<Item = &'a str>) -> bool {
         self.beside_provider && voices.all(is_provided)
+    }
+}
+
+/// From when everybody has the time for saying no to the only approver, who was told to end at `until`: what was announced holds, and is
+/// over only if any receiver has taken the announcement by then. Otherwise it begins anew.
+pub fn alone_from(delay: Duration, until: Moment, is_heard: bool, now: Moment) -> Option<Moment> {
+    match (until <= now, is_heard) {
+        (false, _) => Some(until - delay),
+        (true, false) => Some(until),
+        (true, true) => None,
     }
 }
 
@@ -221,7 +231,7 @@ pub fn heard(shown: &Shown, opinion: &Opinion, agreed: &[String]) -> Heard {
         agreed.iter().map(|known| principal_of(known)).chain([principal_of(opinion.principal)]).collect();
     let more = shown.needs - i64::try_from(who.len()).unwrap_or(i64::MAX);
     let voices = agreed.iter().map(String::as_str).chain([opinion.principal]);
-    let takes = Takes { needs: shown.needs, alone: None, beside_provider: shown.beside_provider, unheard_at: None };
+    let takes = Takes { needs: shown.needs, alone: None, beside_provider: shown.beside_provider, alone_from: None };
     let more = if takes.lacks_token(voices) { more.max(1) } else { more };
     if more > 0 { Heard::Needs(more) } else { Heard::Accepted }
 }
@@ -308,7 +318,12 @@ mod tests {
     }
 
     fn takes() -> impl Strategy<Value = Takes> {
-        (1..4i64, of(Just(DELAY))).prop_map(|(needs, alone)| Takes { needs, alone, beside_provider: false, unheard_at: None })
+        (1..4i64, of(Just(DELAY))).prop_map(|(needs, alone)| Takes {
+            needs,
+            alone,
+            beside_provider: false,
+            alone_from: None,
+        })
     }
 
     fn principals(approvals: &[Approval], target: i64) -> BTreeSet<&str> {

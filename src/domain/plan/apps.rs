@@ -47,7 +47,8 @@ pub(in crate::domain) fn steps(
         let Some(name) = &why.user_name else { continue };
         let is_so = account.app_names.get(*app) == Some(name) && !account.marks.unsure.app_names.contains(*app);
         // What a group gives is the app's own.
-        let is_ours = !account.apps.contains_key(*app) || unsure.contains(*app) || account.apps.get(*app) == Some(&Scope::User);
+        let is_ours =
+            !account.apps.contains_key(*app) || unsure.contains(*app) || account.apps.get(*app) == Some(&Scope::User);
         if let Some(whose) = whose_name(others, app, name).filter(|_| is_ours && !is_so) {
             let message = format!(
                 "{}: {whose} goes by {name:?} in {label}: two people would be one there; correct the record, or who is called so",
@@ -56,9 +57,8 @@ pub(in crate::domain) fn steps(
             lacking.push(Lacking { why: message, awaited: Awaited::AppName(name.clone()) });
         }
     }
-    let is_free = |app: &str, why: &WantedApp| {
-        why.user_name.as_ref().is_none_or(|name| whose_name(others, app, name).is_none())
-    };
+    let is_free =
+        |app: &str, why: &WantedApp| why.user_name.as_ref().is_none_or(|name| whose_name(others, app, name).is_none());
     let no_longer = taken
         .into_iter()
         .filter(|id| !wanted.contains_key(id.as_str()) && governs(mapping, directory, id))
@@ -68,26 +68,29 @@ pub(in crate::domain) fn steps(
             name: directory.find_app(app).map_or_else(|| app.clone(), |(_, label)| label.to_owned()),
         });
     let lacks = |id: &str| !account.apps.contains_key(id) || unsure.contains(id);
-    let missing = wanted.iter().filter(|(id, (_, why))| lacks(id) && is_free(id, why)).map(|(app, (label, why))| Step::AssignApp {
-        id: account.id.clone(),
-        app: (*app).to_owned(),
-        name: (*label).to_owned(),
-        user_name: why.user_name.clone(),
-    });
-    let named = wanted.iter().filter(|(id, (_, why))| !lacks(id) && is_free(id, why)).filter_map(|(app, (label, why))| {
-        let user_name = why.user_name.clone()?;
-        let before = account.app_names.get(*app);
-        let is_otherwise = before.is_some_and(|before| *before != user_name);
-        let is_own = account.apps.get(*app) == Some(&Scope::User);
-        // What was never read is unknown, and no reason for a call.
-        (is_own && (is_otherwise || account.marks.unsure.app_names.contains(*app))).then(|| Step::NameInApp {
+    let missing = wanted.iter().filter(|(id, (_, why))| lacks(id) && is_free(id, why)).map(|(app, (label, why))| {
+        Step::AssignApp {
             id: account.id.clone(),
             app: (*app).to_owned(),
             name: (*label).to_owned(),
-            before: before.cloned(),
-            user_name,
-        })
+            user_name: why.user_name.clone(),
+        }
     });
+    let named =
+        wanted.iter().filter(|(id, (_, why))| !lacks(id) && is_free(id, why)).filter_map(|(app, (label, why))| {
+            let user_name = why.user_name.clone()?;
+            let before = account.app_names.get(*app);
+            let is_otherwise = before.is_some_and(|before| *before != user_name);
+            let is_own = account.apps.get(*app) == Some(&Scope::User);
+            // What was never read is unknown, and no reason for a call.
+            (is_own && (is_otherwise || account.marks.unsure.app_names.contains(*app))).then(|| Step::NameInApp {
+                id: account.id.clone(),
+                app: (*app).to_owned(),
+                name: (*label).to_owned(),
+                before: before.cloned(),
+                user_name,
+            })
+        });
     (no_longer.chain(missing).chain(named).collect(), lacking)
 }
 
@@ -187,12 +190,19 @@ mod tests {
             for others in [other(Some("0oa1")), other(None)] {
                 let (planned, lacking) = steps(account, &desired, &mapping, &directory, &others);
                 assert_eq!(planned, []);
-                assert!(lacking[0].why.contains("ben@example.com goes by \"Ben@Example.com\" in Payroll"), "{}", lacking[0].why);
+                assert!(
+                    lacking[0].why.contains("ben@example.com goes by \"Ben@Example.com\" in Payroll"),
+                    "{}",
+                    lacking[0].why
+                );
             }
             let (planned, lacking) = steps(account, &desired, &mapping, &directory, &other(Some("0oa2")));
             assert!(planned.len() == 1 && lacking.is_empty(), "what they are called elsewhere is nothing to this app");
         }
         named.apps.insert("0oa1".into(), Scope::Group);
-        assert!(steps(&named, &desired, &mapping, &directory, &other(None)).1.is_empty(), "what a group gives is the app's own");
+        assert!(
+            steps(&named, &desired, &mapping, &directory, &other(None)).1.is_empty(),
+            "what a group gives is the app's own"
+        );
     }
 }

@@ -249,7 +249,8 @@ fn adjust(situation: &Situation, account: &Account, plan: &mut Plan) -> Result<(
                 || directory.find(group).is_some_and(|g| rulebook.mapping.manages(g)))
     };
     let removed: Vec<Step> = removals(account, directory, no_longer).collect();
-    let (mut apps, without) = apps::steps(account, &desired, &rulebook.mapping, directory, &situation.case.names_of_others);
+    let (mut apps, without) =
+        apps::steps(account, &desired, &rulebook.mapping, directory, &situation.case.names_of_others);
     let mut returning = second_thoughts::returning(situation, account, &groups.ids, &apps);
     apps.append(&mut returning.apps);
     plan.remarks.extend(second_thoughts::remark(&returning.lost));
