@@ -17,6 +17,7 @@ pub mod notify;
 pub mod okta;
 #[cfg(any(test, fuzzing))]
 pub mod parsers;
+pub mod privileges;
 pub mod report;
 pub(crate) mod retry;
 pub mod sandbox;

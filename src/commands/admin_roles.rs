@@ -1,10 +1,10 @@
 //! What `check` says about administrators: whether it can be told who is one, and which rules can make somebody one.
 
-use super::finding::{Finding, bad, good, value};
+use super::finding::{Finding, bad, get, good};
 use crate::actors::org::directory::ADMINISTRATORS_AGE;
 use crate::domain::account::administrators::PERMISSION;
 use crate::domain::{Group, Mapping};
-use crate::okta::{OktaClient, Request};
+use crate::okta::OktaClient;
 use serde_json::Value;
 
 /// Groups whose roles are read at most; the service reads them all.
@@ -50,8 +50,8 @@ pub(super) async fn grant_findings(
         for group in chunk.iter().cloned() {
             let client = client.clone();
             reads.spawn(async move {
-                let reply = client.send(&Request::get(format!("/api/v1/groups/{}/roles", group.id))).await;
-                (group, value(reply))
+                let roles = get(&client, &format!("/api/v1/groups/{}/roles", group.id)).await;
+                (group, roles)
             });
         }
         while let Some(read) = reads.join_next().await {

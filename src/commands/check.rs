@@ -1,7 +1,8 @@
 //! `check`: is the configuration sound, and do both sides answer as it needs?
 
 use super::admin_roles::{grant_findings, list_finding};
-use super::finding::{Finding, all, bad, good, value, warning};
+use super::finding::{self, Finding, all, bad, good, warning};
+use super::permissions::role_finding;
 use super::place::ConfigFile;
 use super::places::places;
 use crate::actors::poller::read_catalogue;
@@ -18,9 +19,9 @@ use crate::namely::wire::ProfilesPage;
 use crate::namely::{NamelyClient, Reader};
 use crate::notify::channel::Kind;
 use crate::okta::auth::{Credentials, NoToken};
+use crate::okta::OktaClient;
 use crate::okta::schema::{misfits, unfit};
 use crate::okta::wire::{GroupObject, GroupRule};
-use crate::okta::{OktaClient, Request};
 use crate::store::{Location, Store, StoreError, ambiguous_anchors, population, renamed_in, unconfigured};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -275,21 +276,15 @@ async fn probe_okta(org: &OktaOrg, config: &Config) -> Vec<Finding> {
         }
         findings.push(scope_finding(&name, missing));
     }
-    let get = |target: &str| {
-        let (client, request) = (client.clone(), Request::get(target));
-        async move { value(client.send(&request).await) }
-    };
+    let get = async |target: &str| finding::get(&client, target).await;
     match get("/api/v1/users?limit=1").await {
         Ok(_) => findings.push(good(&what("token"), "accepted, may read users")),
         Err(why) => {
             return vec![bad(&what("token"), format!("{why}; is {} an Okta org, and the token alive?", org.url))];
         }
     }
-    let owner = match get("/api/v1/users/me").await {
-        Ok(owner) => get(&format!("/api/v1/users/{}/roles", owner["id"].as_str().unwrap_or_default())).await,
-        Err(why) => Err(why),
-    };
-    findings.push(role_finding(&what("permissions"), owner));
+    let permissions = what("permissions");
+    findings.push(role_finding(&permissions, &client, &org.credentials.current(), rulebook, &org.name).await);
     match get("/api/v1/meta/schemas/user/default").await {
         Ok(schema) => {
             findings.push(schema_finding(&what("user schema"), &misfits(&schema, rulebook), mapping));
@@ -353,30 +348,6 @@ fn scope_finding(what: &str, missing: Result<Vec<&'static str>, NoToken>) -> Fin
         ),
         Err(why) => bad(what, why.to_string()),
     }
-}
-
-/// Roles that may write users and memberships; custom roles may too, and cannot be told from here.
-fn role_finding(what: &str, roles: Result<Value, String>) -> Finding {
-    let roles = match &roles {
-        Ok(roles) => roles.as_array().into_iter().flatten().filter_map(|r| r["type"].as_str()).collect::<Vec<_>>(),
-        Err(why) => {
-            return good(
-                what,
-                format!("the token's roles cannot be told ({why}); it must be allowed to write users and groups"),
-            );
-        }
-    };
-    let writes = ["SUPER_ADMIN", "ORG_ADMIN", "CUSTOM"];
-    if roles.iter().any(|role| writes.contains(role)) {
-        return good(what, format!("the token's owner is {}", roles.join(", ")));
-    }
-    let found = if roles.is_empty() { "no administrator".to_owned() } else { roles.join(", ") };
-    bad(
-        what,
-        format!(
-            "the token's owner is {found}; writing users and memberships needs ORG_ADMIN, SUPER_ADMIN or a custom role"
-        ),
-    )
 }
 
 fn schema_finding(what: &str, misfits: &[String], mapping: &Mapping) -> Finding {

@@ -3,8 +3,12 @@
 use crate::http::links::Pages;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify};
 use crate::okta::{OktaClient, Request};
+use crate::privileges;
 use serde::Serialize;
 use serde_json::Value;
+
+/// The code of a refusal for want of a permission.
+const FORBIDDEN: &str = "E0000006";
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,6 +44,20 @@ pub(super) fn value(reply: Reply) -> Result<Value, String> {
     }
 }
 
+/// The document that Okta answers with to a read. Where the role does not permit it, the permission is named.
+pub(super) async fn get(client: &OktaClient, target: &str) -> Result<Value, String> {
+    value(client.send(&Request::get(target)).await).map_err(|why| permission(target, why))
+}
+
+/// Why a read has failed, with the permission that it needs where that is why.
+fn permission(target: &str, why: String) -> String {
+    let needed = privileges::kind("GET", target).map(|call| call.permissions).unwrap_or_default();
+    match why.contains(FORBIDDEN) && !needed.is_empty() {
+        true => format!("{why}; the role needs {}", needed.join(" and ")),
+        false => why,
+    }
+}
+
 /// The items of all pages of a list of Okta, or why it cannot be read as a whole.
 pub(super) async fn all(client: &OktaClient, target: &str) -> Result<Value, String> {
     let (mut items, mut pages, mut next) = (Vec::new(), Pages::new(target), Some(target.to_owned()));
@@ -49,7 +67,8 @@ pub(super) async fn all(client: &OktaClient, target: &str) -> Result<Value, Stri
             Reply::Answered(Answered { next, .. }) => next.clone(),
             _ => None,
         };
-        let Value::Array(mut page) = value(reply)? else { return Err("the answer is no list".into()) };
+        let page = value(reply).map_err(|why| permission(&target, why))?;
+        let Value::Array(mut page) = page else { return Err("the answer is no list".into()) };
         next = pages.read(page.len(), following).map_err(|e| e.to_string())?;
         items.append(&mut page);
     }

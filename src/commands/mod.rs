@@ -32,6 +32,7 @@ pub mod missing;
 pub mod nodes;
 pub mod org;
 pub mod pause;
+mod permissions;
 pub mod place;
 mod places;
 pub mod plan;

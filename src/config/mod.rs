@@ -19,6 +19,7 @@ mod reader;
 pub(crate) mod reload;
 mod rules;
 mod safeguards;
+mod scopes;
 mod secret;
 mod telemetry;
 
@@ -32,6 +33,7 @@ pub use provider::Provider;
 pub(crate) use reader::{Problem, Problems};
 #[cfg(any(test, fuzzing))]
 pub(crate) use rules::read_table;
+pub use scopes::{scopes, uses, with_scopes};
 pub(crate) use telemetry::{Logs, Telemetry};
 
 use crate::clock::Moment;
@@ -46,7 +48,7 @@ use crate::http::address::{self, Shape};
 use crate::http::live::Live;
 use crate::namely::catalogue::GroupTypes;
 use crate::namely::walk::Pace;
-use crate::okta::auth::{Credentials, Key, ServiceApp, claims};
+use crate::okta::auth::{Credentials, Key, ServiceApp};
 use crate::okta::budget::Shares;
 use crate::retry::Waits;
 use crate::schedule::Schedule;
@@ -359,28 +361,6 @@ fn expression(
     let read = s.text(r, key).map(|at| expressions::condition(r, engine, &format!("{table}.{key}"), &at));
     s.finish(r);
     expressions::optional(read)
-}
-
-/// The scopes that a service app needs for what is configured; `manage` includes `read` (`okta-api.md §1.3`).
-pub fn scopes(rulebook: &Rulebook, org: &str) -> Vec<&'static str> {
-    let apps = (!rulebook.mapping.app_rules().is_empty()).then_some(claims::APPS);
-    let links = rulebook.org(org).is_some_and(|org| org.manager_relation.is_some());
-    let links = links.then_some(claims::LINKED_OBJECTS);
-    let types = rulebook.mapping.user_type().map(|_| claims::USER_TYPES);
-    [claims::USERS, claims::GROUPS, claims::ROLES, claims::SCHEMAS]
-        .into_iter()
-        .chain(apps)
-        .chain(links)
-        .chain(types)
-        .collect()
-}
-
-/// The same credentials, asking for these scopes.
-pub fn with_scopes(credentials: Credentials, scopes: &[&'static str]) -> Credentials {
-    match credentials {
-        Credentials::ServiceApp(app) => Credentials::ServiceApp(ServiceApp { scopes: scopes.to_vec(), ..app }),
-        token @ Credentials::Token(_) => token,
-    }
 }
 
 fn count(r: &mut Reader, namely: usize, okta: usize) {

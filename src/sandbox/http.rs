@@ -145,6 +145,10 @@ pub trait Core: Send + 'static {
     fn starts(&mut self, _scale: f64) {}
     /// What goes wrong on purpose.
     fn faults(&mut self) -> &mut Faults;
+    /// Answers whoever turns one of its own switches; nothing if the request is none.
+    fn switch(&mut self, _: &Request) -> Option<Response> {
+        None
+    }
     /// What it was asked, from this request on, as JSON.
     fn asked(&self, from: usize) -> serde_json::Value;
     /// A request arrives.
@@ -251,6 +255,9 @@ async fn handle<C: Core>(http: HttpRequest, body: web::Bytes, shared: web::Data<
     }
     if request.path == HISTORY {
         return answer(shared.with(|core, _| history(core, &request)));
+    }
+    if let Some(response) = shared.with(|core, _| core.switch(&request)) {
+        return answer(response);
     }
     match shared.with(|core, now| core.admit(&request, now)) {
         Admission::Answer(response, after) => {

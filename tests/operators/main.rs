@@ -32,6 +32,7 @@ mod notifications;
 mod pages;
 mod plans;
 mod pruning;
+mod privileges;
 mod receivers;
 mod reconciliation;
 mod refusals;

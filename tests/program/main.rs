@@ -33,6 +33,7 @@ mod nodes;
 mod on_a_server;
 mod operation;
 mod package;
+mod privileges;
 mod proxies;
 mod secrets;
 mod service;

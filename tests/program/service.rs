@@ -182,13 +182,14 @@ fn check_names_the_scopes_that_a_service_app_was_not_granted() {
         check(&workspace.config, &[])
     };
     let (ok, said) = grant(&["okta.users.manage", "okta.schemas.read"]);
-    assert!(!ok && said.contains("grant the app okta.groups.manage, okta.roles.read"), "{said}");
+    assert!(!ok && said.contains("grant the app okta.roles.read, okta.groups.manage"), "{said}");
     let (ok, said) = grant(&[
         "okta.users.manage",
         "okta.groups.manage",
         "okta.roles.read",
         "okta.linkedObjects.read",
         "okta.schemas.read",
+        "okta.logs.read",
     ]);
     assert!(ok && said.contains("every scope that is needed was granted"), "{said}");
 }

@@ -3,7 +3,7 @@
 use crate::common::keys::Key;
 use crate::common::rig::{Rig, Setup, on_a_system};
 use namely_okta_sync::clock::Clock;
-use namely_okta_sync::okta::auth::{Credentials, Key as PrivateKey, ServiceApp, claims};
+use namely_okta_sync::okta::auth::{Credentials, Key as PrivateKey, ServiceApp};
 use namely_okta_sync::okta::outcome::{Reply, classify};
 use namely_okta_sync::okta::{OktaClient, Request};
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
@@ -14,7 +14,8 @@ use namely_okta_sync::sandbox::population::Status as Hired;
 use namely_okta_sync::sandbox::world::any_port;
 use std::time::Duration;
 
-const SCOPES: [&str; 5] = [claims::USERS, claims::GROUPS, claims::ROLES, claims::LINKED_OBJECTS, claims::SCHEMAS];
+const SCOPES: [&str; 5] =
+    ["okta.users.manage", "okta.groups.manage", "okta.roles.read", "okta.linkedObjects.read", "okta.schemas.read"];
 
 fn app(key: &Key, dpop: bool) -> Credentials {
     let key = PrivateKey::read(&key.pem, Some("k1".into())).expect("a key");
@@ -145,7 +146,7 @@ fn a_scope_that_is_not_granted_costs_only_what_needs_it_and_is_tried_again_until
             let clock = Clock::scaled_from_today(1000.0);
             let org =
                 org(Options { service_apps: vec![key.app("0oaservice", &SCOPES, dpop)], ..Options::default() }, &clock);
-            let missing = [claims::GROUPS, claims::ROLES];
+            let missing = ["okta.groups.manage", "okta.roles.read"];
             org.core().options.service_apps[0].scopes = all_but(&missing);
             let client = client(&org, app(&key, dpop), &clock);
             assert_eq!(status(&client).await, Ok(200), "users are read");
@@ -155,7 +156,7 @@ fn a_scope_that_is_not_granted_costs_only_what_needs_it_and_is_tried_again_until
             let why = classify(&Reply::Answered(groups), false).why().unwrap_or_default().to_owned();
             assert!(why.contains("grant the app okta.groups.manage, okta.roles.read"), "{why}");
             // One is granted, then the other: each time what can be had is used, without a new start.
-            for still in [&[claims::ROLES][..], &[]] {
+            for still in [&["okta.roles.read"][..], &[]] {
                 org.core().options.service_apps[0].scopes = all_but(still);
                 while client.auth().lacking() != still {
                     assert_eq!(status(&client).await, Ok(200), "nothing waits for the others");
@@ -178,12 +179,12 @@ fn a_scope_that_is_taken_away_is_missed_at_the_next_renewal_and_nothing_else_is(
         let client = client(&org, app(&key, false), &clock);
         assert_eq!(status(&client).await, Ok(200));
         assert!(client.auth().lacking().is_empty());
-        org.core().options.service_apps[0].scopes = all_but(&[claims::LINKED_OBJECTS]);
+        org.core().options.service_apps[0].scopes = all_but(&["okta.linkedObjects.read"]);
         while client.auth().lacking().is_empty() {
             assert_eq!(status(&client).await, Ok(200));
         }
-        assert_eq!(client.auth().lacking(), [claims::LINKED_OBJECTS]);
-        org.core().options.service_apps[0].scopes = all_but(&[claims::LINKED_OBJECTS, claims::SCHEMAS]);
+        assert_eq!(client.auth().lacking(), ["okta.linkedObjects.read"]);
+        org.core().options.service_apps[0].scopes = all_but(&["okta.linkedObjects.read", "okta.schemas.read"]);
         while client.auth().lacking().len() < 2 {
             assert_eq!(status(&client).await, Ok(200));
         }
@@ -224,7 +225,7 @@ fn a_leaver_loses_access_although_the_app_was_not_granted_every_scope() {
         setup.okta.service_apps = vec![key.app("0oaservice", &SCOPES, false)];
         // What is looked at beside people is not granted from the start on. (Whoever could be an administrator, where roles
         // cannot be read, is a matter of two people: see administrators.rs.)
-        setup.okta.service_apps[0].scopes = all_but(&[claims::LINKED_OBJECTS, claims::SCHEMAS]);
+        setup.okta.service_apps[0].scopes = all_but(&["okta.linkedObjects.read", "okta.schemas.read"]);
         let mut rig = Rig::new(setup);
         rig.credentials = Some(app(&key, false));
         rig.run().await;
@@ -240,7 +241,7 @@ fn a_leaver_loses_access_although_the_app_was_not_granted_every_scope() {
         };
         leaves(2, false).await;
         // Then the right to write memberships is taken away.
-        rig.world.okta.core().options.service_apps[0].scopes = all_but(&[claims::GROUPS]);
+        rig.world.okta.core().options.service_apps[0].scopes = all_but(&["okta.groups.manage"]);
         rig.world.okta.core().expire_access_tokens();
         let id = leaves(3, true).await;
         rig.until("it is named what is missing", async |rig| {

@@ -5,14 +5,15 @@ use crate::common::change::{NUMBER, active, change_everybody, changed, metric};
 use crate::common::keys::Key;
 use crate::common::rig::{Rig, Setup, on_a_system};
 use namely_okta_sync::clock::Clock;
-use namely_okta_sync::okta::auth::{Credentials, Key as PrivateKey, ServiceApp, claims};
+use namely_okta_sync::okta::auth::{Credentials, Key as PrivateKey, ServiceApp};
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::okta::{HeaderView, ScopeError};
 use namely_okta_sync::sandbox::population::{DEPARTMENTS, Status as Hired};
 use std::time::Duration;
 
-const SCOPES: [&str; 5] = [claims::USERS, claims::GROUPS, claims::ROLES, claims::LINKED_OBJECTS, claims::SCHEMAS];
+const SCOPES: [&str; 5] =
+    ["okta.users.manage", "okta.groups.manage", "okta.roles.read", "okta.linkedObjects.read", "okta.schemas.read"];
 
 fn service_app(key: &Key) -> Credentials {
     let key = PrivateKey::read(&key.pem, Some("k1".into())).expect("a key");
@@ -264,7 +265,7 @@ fn empty_bodies_where_a_body_belongs_lose_nothing() {
 fn an_app_that_may_not_see_groups_ends_access_from_the_first_start_on() {
     on_a_system(async {
         let key = Key::ec("k1");
-        let granted: Vec<&str> = SCOPES.into_iter().filter(|scope| *scope != claims::GROUPS).collect();
+        let granted: Vec<&str> = SCOPES.into_iter().filter(|scope| *scope != "okta.groups.manage").collect();
         let mut setup = Setup::of(8);
         setup.okta.service_apps = vec![key.app("0oaservice", &granted, false)];
         let mut rig = Rig::new(setup);
@@ -272,7 +273,7 @@ fn an_app_that_may_not_see_groups_ends_access_from_the_first_start_on() {
         rig.run().await;
         rig.until("what is missing is named", async |rig| {
             let reasons = rig.service().readiness.reasons();
-            reasons.get("okta sandbox").is_some_and(|why| why.contains(claims::GROUPS))
+            reasons.get("okta sandbox").is_some_and(|why| why.contains("okta.groups.manage"))
         })
         .await;
         let n = (0..8).find(|n| rig.setup.people[*n].status == Hired::Active).expect("somebody");

@@ -1,7 +1,7 @@
 //! `sandbox --scenario merger`: two tenants, two orgs, one service, and a judgement.
 
 use super::super::table::table;
-use super::options::{Options, tempdir};
+use super::options::{Options, least_role, tempdir};
 use super::show::both_clocks;
 use super::stay::Staying;
 use crate::actors::Service;
@@ -79,7 +79,11 @@ pub async fn merger(options: &Options) -> anyhow::Result<ExitCode> {
     };
     let world = Tenants::start(&merger.people[0], namely, okta, clock.clone())?;
     let temporary = tempdir(options)?;
-    let service = Service::start(config(&world, &temporary.path)?, clock.clone(), Metrics::new()).await?;
+    let config = config(&world, &temporary.path)?;
+    for (name, org) in ORGS.into_iter().zip(&world.okta) {
+        least_role(org, &config, name);
+    }
+    let service = Service::start(config, clock.clone(), Metrics::new()).await?;
     let bar = if options.report.is_some() { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
     bar.set_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar()));
     settle(&service, &world, &bar).await?;

@@ -20,7 +20,7 @@ use crate::sandbox::scenario::{Kind, MERGER, Scenario};
 use crate::sandbox::world::{PATIENCE, Watch, World, today};
 use crate::sandbox::{namely, okta};
 use anyhow::{Context, bail};
-use options::tempdir;
+use options::{least_role, tempdir};
 use show::{Report, Screen, Snapshot, print_report};
 use stay::{Cast, Staying, commands};
 use std::collections::BTreeSet;
@@ -54,6 +54,7 @@ pub async fn sandbox(options: Options) -> anyhow::Result<ExitCode> {
     let folder = options.keep.clone().unwrap_or_else(|| temporary.path.clone());
     let world = World::start(&scenario, namely_options(&options), okta_options(&options), clock.clone())?;
     let mut config = config(&world, &folder)?;
+    least_role(&world.okta, &config, &config.okta[0].name);
     if options.faults > 0.0 {
         // Answers that come too late are given up on sooner, so that a quick clock does not wait for minutes.
         config.okta[0].transport.timeout = Duration::from_secs(3);

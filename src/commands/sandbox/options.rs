@@ -1,5 +1,9 @@
-//! What can be said to `sandbox`, and where a run keeps its files.
+//! What can be said to `sandbox`, where a run keeps its files, and what its service may do in Okta.
 
+use crate::config::{Config, uses};
+use crate::privileges;
+use crate::sandbox::http::Simulator;
+use crate::sandbox::okta::Okta;
 use anyhow::bail;
 use std::path::PathBuf;
 
@@ -66,4 +70,11 @@ impl Drop for Temporary {
             let _ = std::fs::remove_dir_all(&self.path);
         }
     }
+}
+
+/// Whoever calls the org from now on may do what the documents ask for, and nothing more.
+pub fn least_role(org: &Simulator<Okta>, config: &Config, name: &str) {
+    let needed = privileges::permissions(|when| uses(&config.rulebook, name, when));
+    let mut org = org.core();
+    org.options = org.options.clone().with_role(needed);
 }

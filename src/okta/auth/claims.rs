@@ -7,21 +7,6 @@ use serde_json::{Value, json};
 /// How long an assertion may be used; Okta allows an hour.
 const ASSERTION_SECS: i64 = 300;
 
-/// Scopes of the Management API, each `manage` with its `read` (`okta-api.md §1.3`).
-pub const USERS: &str = "okta.users.manage";
-/// To write memberships and make groups.
-pub const GROUPS: &str = "okta.groups.manage";
-/// To assign apps and take them.
-pub const APPS: &str = "okta.apps.manage";
-/// To tell administrators.
-pub const ROLES: &str = "okta.roles.read";
-/// To tell whether the link to managers is defined; writing it needs [`USERS`].
-pub const LINKED_OBJECTS: &str = "okta.linkedObjects.read";
-/// To tell types of users by their name.
-pub const USER_TYPES: &str = "okta.userTypes.read";
-/// To tell whether a mapped attribute exists and what it takes.
-pub const SCHEMAS: &str = "okta.schemas.read";
-
 /// The claims with which a service app asks for a token: `client_id` signs for itself, once, for `audience` only. No
 /// `iat`: it is optional, and refused if the server's clock is behind ours.
 pub fn assertion(client_id: &str, audience: &str, server_now: i64, jti: &str) -> Value {

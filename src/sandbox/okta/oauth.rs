@@ -7,6 +7,7 @@ use super::options::{ScopeError, ServiceApp};
 use super::state::Okta;
 use super::tokens::AccessToken;
 use crate::clock::Moment;
+use crate::privileges;
 use aws_lc_rs::digest::{SHA256, digest};
 use jsonwebtoken::jwk::{Jwk, JwkSet, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
@@ -235,18 +236,12 @@ impl Okta {
     /// Whether the caller may do this; the answer if not.
     pub(super) fn authorise(&self, caller: &Caller, request: &Request) -> Result<(), Response> {
         if let Caller::Service { scopes } = caller
-            && let Some((family, write)) = scope_of(&request.method, &request.path)
+            && let Some(wanted) = scope_of(&request.method, &request.path)
+            && !scopes.iter().any(|scope| privileges::includes(scope, &wanted))
         {
-            let has = |level: &str| scopes.contains(&format!("okta.{family}.{level}"));
-            if !(has("manage") || !write && has("read")) {
-                return Err(self.without_scope());
-            }
+            return Err(self.without_scope());
         }
-        let writes = ["SUPER_ADMIN", "ORG_ADMIN", "CUSTOM"];
-        let reads = ["READ_ONLY_ADMIN", "GROUP_MEMBERSHIP_ADMIN", "HELP_DESK_ADMIN"];
-        let has = |roles: &[&str]| self.options.roles.iter().any(|role| roles.contains(role));
-        let allowed = has(&writes) || request.method == "GET" && has(&reads);
-        if allowed { Ok(()) } else { Err(problem::no_permission().response()) }
+        if self.permits(request) { Ok(()) } else { Err(problem::no_permission().response()) }
     }
 
     fn without_scope(&self) -> Response {
@@ -313,10 +308,13 @@ fn base64url(bytes: &[u8]) -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The family of scopes of a call, and whether it needs `manage` (`okta-api.md §1.3`).
-fn scope_of(method: &str, path: &str) -> Option<(&'static str, bool)> {
+/// The scope that a call needs (`okta-api.md §1.3`).
+fn scope_of(method: &str, path: &str) -> Option<String> {
+    if let Some(call) = privileges::kind(method, path) {
+        return Some(call.scope.to_owned());
+    }
     let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).skip(2).collect();
-    let write = method != "GET";
+    let level = if method == "GET" { "read" } else { "manage" };
     let family = match parts.as_slice() {
         ["users" | "groups", _, "roles", ..] | ["iam", ..] => "roles",
         ["users", ..] => "users",
@@ -329,5 +327,5 @@ fn scope_of(method: &str, path: &str) -> Option<(&'static str, bool)> {
         ["principal-rate-limits", ..] => "principalRateLimits",
         _ => return None,
     };
-    Some((family, write))
+    Some(format!("okta.{family}.{level}"))
 }

@@ -1,5 +1,6 @@
 //! How the simulated org behaves where Okta's documentation leaves a choice (`okta-api.md §10`), and how fast it is.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Limits per minute by bucket.
@@ -127,6 +128,8 @@ pub struct Options {
     pub skew: i64,
     /// Admin roles of the token's owner and of every service app (`SUPER_ADMIN`, `READ_ONLY_ADMIN`, ...).
     pub roles: Vec<&'static str>,
+    /// What the role `CUSTOM` permits; `None` permits everything.
+    pub permissions: Option<BTreeSet<String>>,
     /// How a missing scope is said.
     pub scope_error: ScopeError,
     /// How long an activation goes on after its answer.
@@ -157,6 +160,14 @@ pub struct Options {
     pub assignees_link_header: bool,
 }
 
+impl Options {
+    /// The same org, where the token and the service apps have a custom role with these permissions.
+    pub fn with_role<T: Into<String>>(self, permissions: impl IntoIterator<Item = T>) -> Self {
+        let permissions = Some(permissions.into_iter().map(Into::into).collect());
+        Self { roles: vec!["CUSTOM"], permissions, ..self }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -174,6 +185,7 @@ impl Default for Options {
             index_lag: Duration::from_millis(700),
             skew: 0,
             roles: vec!["SUPER_ADMIN"],
+            permissions: None,
             scope_error: ScopeError::Header,
             activation: Duration::from_millis(1500),
             respond_async: 200,

@@ -1,4 +1,5 @@
-//! Admin roles of users and of groups (`okta-api.md §3.1`): who holds one by themselves, and who by a group.
+//! Admin roles of users and of groups (`okta-api.md §3.1`): who holds one by themselves, and who by a group. And what the role
+//! of whoever calls permits.
 
 use super::super::http::{Request, Response};
 use super::errors::{Problem, problem};
@@ -6,9 +7,70 @@ use super::objects::OWNER;
 use super::paging::page;
 use super::state::Okta;
 use crate::clock::Moment;
+use crate::privileges;
 use serde_json::{Value, json};
 
+/// Where whoever uses the org over HTTP reads and changes what the role of whoever calls permits.
+const ROLE: &str = "/_role";
+/// The id of the custom role.
+const CUSTOM_ROLE: &str = "cr0sandboxcustomrole";
+
 impl Okta {
+    /// Whether the roles of whoever calls permit a call. A custom role permits what it has every permission for, and nothing that is
+    /// not in the table.
+    pub(super) fn permits(&self, request: &Request) -> bool {
+        let has = |roles: &[&str]| self.options.roles.iter().any(|role| roles.contains(role));
+        let reads = ["READ_ONLY_ADMIN", "GROUP_MEMBERSHIP_ADMIN", "HELP_DESK_ADMIN"];
+        let by_custom_role = || match (&self.options.permissions, privileges::kind(&request.method, &request.path)) {
+            (None, _) => true,
+            (Some(held), Some(call)) => call.permissions.iter().all(|wanted| privileges::holds(held, wanted)),
+            (Some(_), None) => false,
+        };
+        has(&["SUPER_ADMIN", "ORG_ADMIN"])
+            || has(&["CUSTOM"]) && by_custom_role()
+            || request.method == "GET" && has(&reads)
+    }
+
+    /// `GET /_role` shows the permissions of the custom role, `PUT` gives whoever calls a custom role with the permissions of its body,
+    /// and `DELETE` makes them a super administrator again.
+    pub(super) fn switch_role(&mut self, request: &Request) -> Option<Response> {
+        if request.path != ROLE {
+            return None;
+        }
+        match request.method.as_str() {
+            "GET" => {}
+            "PUT" => match serde_json::from_slice::<Vec<String>>(&request.body) {
+                Ok(permissions) => self.options = self.options.clone().with_role(permissions),
+                Err(why) => return Some(Response::json(400, &json!({ "error": why.to_string() }))),
+            },
+            "DELETE" => (self.options.roles, self.options.permissions) = (vec!["SUPER_ADMIN"], None),
+            _ => return Some(Response::empty(405)),
+        }
+        let shown = json!({ "roles": self.options.roles, "permissions": self.options.permissions });
+        Some(Response::json(200, &shown))
+    }
+
+    /// `iam/roles/{id}/permissions`: of the custom role, if its permissions are limited at all.
+    pub(super) fn role_permissions(&self, role: &str) -> Result<Response, Problem> {
+        match &self.options.permissions {
+            Some(held) if role == CUSTOM_ROLE => {
+                let held: Vec<Value> = held.iter().map(|label| json!({ "label": label, "conditions": null })).collect();
+                Ok(Response::json(200, &json!({ "permissions": held })))
+            }
+            _ => Err(problem::not_found(role, "Role")),
+        }
+    }
+
+    /// `oauth2/v1/clients/{id}/roles`: those of the options, for every service app.
+    pub(super) fn client_roles(&self, client: &str) -> Result<Response, Problem> {
+        if !self.options.service_apps.iter().any(|app| app.client_id == client) {
+            return Err(problem::not_found(client, "PublicClientApp"));
+        }
+        let roles = self.options.roles.iter().enumerate();
+        let roles: Vec<Value> = roles.map(|(n, role)| role_json(&format!("ra{n:018}"), role, "CLIENT")).collect();
+        Ok(Response::json(200, &json!(roles)))
+    }
+
     /// Makes somebody a super administrator without a call: by id, login or anchor.
     pub fn seed_administrator(&mut self, who: &str) {
         self.seed_role(who, "SUPER_ADMIN");
@@ -128,7 +190,12 @@ impl Okta {
 }
 
 fn role_json(id: &str, role: &str, how: &str) -> Value {
-    json!({ "id": id, "label": label(role), "type": role, "status": "ACTIVE", "assignmentType": how })
+    let mut shown = json!({ "id": id, "label": label(role), "type": role, "status": "ACTIVE", "assignmentType": how });
+    if role == "CUSTOM" {
+        (shown["role"], shown["label"]) = (json!(CUSTOM_ROLE), json!("Namely sync"));
+        shown["resource-set"] = json!("iamsandboxeverything");
+    }
+    shown
 }
 
 /// A role as Okta's console calls it: `SUPER_ADMIN` is "Super Administrator".

@@ -25,6 +25,9 @@ impl Okta {
         self.settle(now);
         let segments = request.segments();
         let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
+        if let ["oauth2", "v1", "clients", client, "roles"] = parts.as_slice() {
+            return if request.method == "GET" { self.client_roles(client) } else { Err(problem::wrong_method()) };
+        }
         let ["api", "v1", rest @ ..] = parts.as_slice() else { return Err(problem::no_such_path()) };
         match (request.method.as_str(), rest) {
             (_, ["users", ..]) => self.users_route(request, &rest[1..], now),
@@ -35,6 +38,7 @@ impl Okta {
             (_, ["principal-rate-limits", ..]) => self.principal_limits(request, &rest[1..]),
             ("GET", ["logs"]) => self.logs(request, now),
             ("GET", ["iam", "assignees", "users"]) => Ok(self.assignees(request)),
+            ("GET", ["iam", "roles", role, "permissions"]) => self.role_permissions(role),
             (_, ["logs"] | ["iam", "assignees", "users"]) => Err(problem::wrong_method()),
             _ => Err(problem::no_such_path()),
         }
@@ -153,6 +157,10 @@ impl Core for Okta {
 
     fn faults(&mut self) -> &mut Faults {
         &mut self.faults
+    }
+
+    fn switch(&mut self, request: &Request) -> Option<Response> {
+        self.switch_role(request)
     }
 
     fn asked(&self, from: usize) -> Value {
