@@ -7,8 +7,8 @@ use crate::audit::Row;
 use crate::clock::Moment;
 use crate::domain::plan::starter::Stage;
 use crate::store::{
-    Adoption, Filter, Starter, Store, Tx, adoption, attention, ended_access, filter_audit, held_people, holds, linked,
-    missing_people, name_of, nodes, pauses, quarantined, review_outlook, reviews, split_outlook, starters,
+    Adoption, Filter, Starter, Store, Tx, adoption, attention, ended_access, filter_audit, gap, held_people, holds,
+    linked, missing_people, name_of, nodes, pauses, quarantined, review_outlook, reviews, split_outlook, starters,
     starters_among, vitals, waiting,
 };
 use serde_json::{Value, json};
@@ -140,7 +140,7 @@ impl Decisions {
             let rows = self.timeline(c, target, newest)?;
             people.push(json!({ "org": org, "target": target, "name": name_of(c, target)?, "timeline": rows }));
         }
-        Ok(json!({ "people": people }))
+        Ok(json!({ "people": people, "pruned": gap(c)?.map(|gap| gap.message()) }))
     }
 
     /// Rows of the audit about a target, in order and in words; the newest, or all.

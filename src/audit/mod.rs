@@ -3,6 +3,7 @@
 pub(crate) mod access;
 mod author;
 pub(crate) mod checkpoint;
+pub(crate) mod custody;
 pub(crate) mod describe;
 pub mod details;
 pub(crate) mod event;

@@ -3,11 +3,13 @@
 use super::failure::failed;
 use super::store::Found;
 use crate::actors::sealer::own_key;
+use crate::audit::custody::{forged, trusted};
 use crate::audit::{Checkpoint, SigningKey, Verdict};
 use crate::config::place::{AuditKey, Place};
-use crate::store::{Gap, checkpoints, gap, identity, verify_audit};
+use crate::store::{Gap, checkpoints, gap, identity, key_exchanges, verify_audit};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -25,6 +27,8 @@ pub(super) struct Assessment {
     pub doubt: Option<String>,
     /// The public key that must have signed them, if it is known.
     pub key: Option<String>,
+    /// That one, and those that it was exchanged for or came after.
+    pub keys: BTreeSet<String>,
     /// What weakens the proof.
     pub warnings: Vec<String>,
     /// What was removed.
@@ -92,7 +96,17 @@ pub(super) fn assess(opened: &Found, file: Option<&Path>, key: Option<&str>) -> 
     }
     sealed.sort_by_key(|checkpoint| checkpoint.seq);
     sealed.dedup_by_key(|checkpoint| checkpoint.seq);
-    if let Some(forged) = sealed.iter().find(|checkpoint| !checkpoint.is_genuine(key.as_deref())) {
+    let (exchanges, gap) = (key_exchanges(&opened.store)?, gap(&opened.store)?);
+    let keys = key.as_ref().map(|key| trusted(key, &exchanges, &sealed)).unwrap_or_default();
+    if let (Some(gap), false) = (&gap, keys.is_empty()) {
+        // The row that led to the key of before may have been removed with what that key had sealed.
+        sealed.retain(|checkpoint| checkpoint.seq > gap.to || keys.contains(&checkpoint.key));
+    }
+    let forged = match &key {
+        Some(key) => forged(key, &exchanges, &sealed),
+        None => sealed.iter().find(|checkpoint| !checkpoint.is_genuine(None)),
+    };
+    if let Some(forged) = forged {
         return Err(failed(
             BROKEN,
             format!(
@@ -110,11 +124,10 @@ pub(super) fn assess(opened: &Found, file: Option<&Path>, key: Option<&str>) -> 
     if doubt.is_none() && verdict.vouched_to.is_none() {
         doubt = Some("no checkpoint reaches a row that is still there".to_owned());
     }
-    let gap = gap(&opened.store)?;
     if let Some(gap) = gap.as_ref().filter(|gap| doubt.is_none() && gap.by.is_none()) {
         doubt = Some(gap.message());
     }
-    Ok(Assessment { verdict, from, doubt, key, warnings, gap })
+    Ok(Assessment { verdict, from, doubt, key, keys, warnings, gap })
 }
 
 /// That whoever can write the store can sign as well.

@@ -293,10 +293,10 @@ pub(super) fn write_csv(opened: &Found, filter: &Filter, out: impl Write) -> any
 fn verify(config: &ConfigFile, file: Option<&Path>, key: Option<&str>, as_json: bool) -> anyhow::Result<ExitCode> {
     let opened = open_store(config)?;
     let found = assess(&opened, file, key)?;
-    let Assessment { verdict, from, doubt, key, warnings, gap } = &found;
+    let Assessment { verdict, from, doubt, key, keys, warnings, gap } = &found;
     if as_json {
         let message = json!({
-            "result": found.word(), "why": doubt, "key": key, "warnings": warnings, "verdict": verdict, "checkpoints_from": from,
+            "result": found.word(), "why": doubt, "key": key, "keys": keys, "warnings": warnings, "verdict": verdict, "checkpoints_from": from,
             "pruned": gap,
         });
         println!("{}", serde_json::to_string_pretty(&message)?);
@@ -323,6 +323,8 @@ fn verify(config: &ConfigFile, file: Option<&Path>, key: Option<&str>, as_json: 
         ),
     }
     key.iter().for_each(|key| println!("signed by {key}"));
+    let others = keys.iter().filter(|other| Some(*other) != key.as_ref());
+    others.for_each(|other| println!("and by {other}, which it was exchanged with, as the audit tells"));
     warnings.iter().for_each(|warning| println!("warning: {warning}"));
     Ok(found.code())
 }

@@ -156,7 +156,7 @@ pub fn evidence(options: &Options) -> anyhow::Result<ExitCode> {
     let ends = ends.map(|line| line.and_then(|line| serde_json::from_slice::<Value>(line).ok()).unwrap_or_default());
     let manifest = json!({
         "store": identity(&opened.store)?, "from": from.to_string(), "to": to.to_string(), "files": pack.files,
-        "pruned": evidence.pruned, "first_row": ends[0]["row"]["seq"], "last_row": ends[1]["row"]["seq"], "last_hash": ends[1]["hash"],
+        "pruned": evidence.pruned, "keys": audit.keys, "first_row": ends[0]["row"]["seq"], "last_row": ends[1]["row"]["seq"], "last_hash": ends[1]["hash"],
         "made_at": opened.now.to_string(), "made_by": concat!("namely-okta-sync ", env!("CARGO_PKG_VERSION")),
     });
     let manifest = serde_json::to_string_pretty(&manifest)?;
@@ -199,7 +199,7 @@ fn signing_key(file: &ConfigFile) -> anyhow::Result<Option<SigningKey>> {
     let Known { place, config } = Known::read(&file.path()?)?;
     let configured = config.ok().map(|config| config.audit.sealing);
     let pem = match configured {
-        Some(sealing) if sealing.is_named => sealing.key.map(|pem| pem.expose_secret().to_owned()),
+        Some(sealing) if sealing.is_named => sealing.key.map(|pem| pem.current().expose_secret().to_owned()),
         _ => std::fs::read_to_string(own_key(&place.store, &place.checkpoints)).ok(),
     };
     Ok(pem.and_then(|pem| SigningKey::read(&pem).ok()))

@@ -4,6 +4,7 @@ use super::backend::{Asking, part};
 use super::table::table;
 use crate::admin::routes::Ask;
 use crate::clock::Moment;
+use crate::domain::text::visible;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -43,7 +44,11 @@ pub async fn timeline(options: &Options) -> anyhow::Result<ExitCode> {
     if let Some(only) = &options.org {
         query["org"] = only.as_str().into();
     }
-    let people: Vec<Remark> = part(backend.read(Ask::Person, &[&options.person], query).await?, "people")?;
+    let answer = backend.read(Ask::Person, &[&options.person], query).await?;
+    if let Some(gap) = answer["pruned"].as_str() {
+        eprintln!("incomplete: {}", visible(gap));
+    }
+    let people: Vec<Remark> = part(answer, "people")?;
     let mut events: Vec<Event> = people.into_iter().flat_map(|one| one.timeline).collect();
     events.sort_by_key(|event| event.seq);
     if options.asking.json {

@@ -54,7 +54,7 @@ pub struct Sealing {
     /// Where checkpoints are appended: better on another machine.
     pub file: PathBuf,
     /// An Ed25519 key, PKCS #8 as PEM; one is made beside the store without it.
-    pub key: Option<SecretString>,
+    pub key: Option<Live<SecretString>>,
     /// Whether a key is named, read or not.
     pub is_named: bool,
     /// The public key that must have signed, in hexadecimal, if it is pinned.
@@ -86,7 +86,7 @@ pub(super) fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, state: &Pa
         let span = at.span.clone();
         let pem = secrets.resolve(r, "audit.signing_key", at).filter(|pem| !is_absent(pem))?;
         let read = crate::audit::SigningKey::read(pem.expose_secret());
-        read.map_err(|why| r.problem(span, format!("audit.signing_key: {why}"))).ok().map(|_| pem)
+        read.map_err(|why| r.problem(span, format!("audit.signing_key: {why}"))).ok().map(|_| Live::from(pem))
     });
     let sealing = Sealing {
         every: s.duration(r, "checkpoint", Duration::from_secs(15 * 60)),

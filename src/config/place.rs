@@ -59,7 +59,7 @@ impl Place {
             audit_key: match (&sealing.public, &sealing.key) {
                 (Some(public), _) => AuditKey::Known(public.clone()),
                 (None, Some(pem)) => {
-                    let key = SigningKey::read(pem.expose_secret());
+                    let key = SigningKey::read(pem.current().expose_secret());
                     key.map_or(AuditKey::Unread, |key| AuditKey::Known(key.public()))
                 }
                 (None, None) if sealing.is_named => AuditKey::Unread,

@@ -2,6 +2,7 @@
 
 use super::Config;
 use super::contents::{differing, flat};
+use crate::audit::custody::SIGNING_KEY;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use toml::Table;
@@ -100,7 +101,7 @@ pub(super) fn is_live(key: &str) -> bool {
         // Addresses and secrets of those who are told already.
         "notify" => within("url") || within("server") || within("secret"),
         "admin" => key.starts_with("admin.tokens") || key == "admin.hook_secret",
-        "audit" => key.starts_with("audit.http[") && within("token"),
+        "audit" => key.starts_with("audit.http[") && within("token") || key == SIGNING_KEY,
         table => RULES.contains(&table) && !new_kind,
     }
 }

@@ -72,6 +72,7 @@ def is_signed(key, message, signature):
 here = pathlib.Path(__file__).resolve().parent
 bad, doubts = [], []
 key = sys.argv[1].strip().lower() if len(sys.argv) > 1 else None
+keys = {key}
 
 manifest = (here / "manifest.json").read_bytes()
 says = json.loads(manifest)
@@ -84,6 +85,11 @@ else:
     text = b"namely-okta-sync evidence\n" + hashlib.sha256(manifest).hexdigest().encode() + b"\n"
     if not is_signed(bytes.fromhex(key), text, bytes.fromhex(signature.read_text().strip())):
         bad.append("manifest.json is not signed by the key that was given")
+    else:
+        # Those that the key came after, or was exchanged for, as its holder says.
+        keys.update(says.get("keys", []))
+if says.get("pruned"):
+    doubts.append("the span was not all there when this was made: " + says["pruned"])
 
 for name, digest in says["files"].items():
     if not (here / name).exists():
@@ -113,7 +119,8 @@ for line in (here / "checkpoints.jsonl").read_text().splitlines():
     point = json.loads(line)
     text = "namely-okta-sync audit checkpoint\n{store}\n{seq}\n{hash}\n{at}\n".format(**point).encode()
     if key is not None and point["seq"] in hashes:
-        if point["key"] != key or not is_signed(bytes.fromhex(key), text, bytes.fromhex(point["signature"])):
+        signer = bytes.fromhex(point["key"])
+        if point["key"] not in keys or not is_signed(signer, text, bytes.fromhex(point["signature"])):
             bad.append(f"the checkpoint of row {point['seq']} is not signed by the key that was given")
     if point["seq"] in hashes:
         checked += 1

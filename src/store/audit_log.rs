@@ -4,8 +4,9 @@ use super::engine::Tx;
 use super::rows::audit::{self, AuditRow, Conditions};
 use super::rows::meta::{damaged, meta};
 use super::{Store, StoreError};
+use crate::audit::custody::KeyExchange;
 use crate::audit::record::chain;
-use crate::audit::{Checkpoint, Event, Record, SigningKey, StoredRow, Verdict, Verifier};
+use crate::audit::{Checkpoint, Event, Record, Row, SigningKey, StoredRow, Verdict, Verifier};
 use crate::clock::Moment;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -143,6 +144,18 @@ pub fn verify_audit(c: &Tx, checkpoints: &[Checkpoint], mut seen: impl FnMut()) 
 /// The checkpoints that the store itself has, in order.
 pub fn checkpoints(c: &Tx) -> Result<Vec<Checkpoint>, StoreError> {
     audit::checkpoints(c)?.iter().map(|text| Ok(serde_json::from_str(text)?)).collect()
+}
+
+/// Every exchange of the key that signs checkpoints that the audit tells of, in order.
+pub fn key_exchanges(c: &Tx) -> Result<Vec<KeyExchange>, StoreError> {
+    let mut found = Vec::new();
+    filter_audit(c, &Filter { kinds: vec!["reconfigured".into()], ..Filter::default() }, |row| {
+        if let Event::Reconfigured(changes) = Row::read(&row.text)?.event {
+            found.extend(KeyExchange::of(row.seq, &changes));
+        }
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 impl Store {

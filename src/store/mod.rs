@@ -87,7 +87,7 @@ pub use accounts::login_of;
 pub use adoption::{Adoption, Entry as AdoptionEntry, adoption};
 pub use anchors::ambiguous_anchors;
 pub use approvals::{Approval, Planned, Refused, Taken, Unfit, approve};
-pub use audit_log::{Filter, append, checkpoints, filter_audit, read_audit, rows_of_run, verify_audit};
+pub use audit_log::{Filter, append, checkpoints, filter_audit, key_exchanges, read_audit, rows_of_run, verify_audit};
 pub use cases::{brief, whole, whole_with};
 pub use contact::accept as accept_adoption;
 pub use directories::{directory, gone_group};

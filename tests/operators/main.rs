@@ -38,6 +38,7 @@ mod reconciliation;
 mod refusals;
 mod safeguards;
 mod sign_in;
+mod rotation;
 mod truth;
 mod undo;
 mod watching;

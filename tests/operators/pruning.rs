@@ -104,6 +104,9 @@ fn what_was_removed_is_said_wherever_somebody_asks_about_it() {
         assert!(read("index.html").contains("Incomplete: ") && read("index.html").contains("leavers seen in the rows"));
         let manifest: Value = serde_json::from_str(&read("manifest.json")).expect("JSON");
         assert!(manifest["pruned"].as_str().is_some_and(|said| said.contains("they told of 1 leaver")), "{manifest}");
+        let output = std::process::Command::new("python3").arg(folder.join("verify.py")).output().expect("runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.code() == Some(3) && said.contains(gap), "{said}");
         // Of what is there it says nothing of the kind.
         let later = rig.folder.path().join("later");
         let (_, text) =
@@ -113,7 +116,13 @@ fn what_was_removed_is_said_wherever_somebody_asks_about_it() {
             let (code, text) = cli(&rig, args);
             assert!(code == 1 && text.contains(gap), "{args:?}: {text}");
         }
-        for args in [&["undo", "--from", "1d"][..], &["audit", "list"], &["audit", "export", "--since", "1d"]] {
+        let email = rig.setup.people[0].email.clone();
+        for args in [
+            &["timeline", email.as_str()][..],
+            &["undo", "--from", "1d"],
+            &["audit", "list"],
+            &["audit", "export", "--since", "1d"],
+        ] {
             let (code, text) = cli(&rig, args);
             assert!(code == 0 && text.contains(gap), "{args:?}: {text}");
         }

@@ -2,8 +2,10 @@
 
 use super::live::tuning;
 use super::topology::Service;
-use crate::audit::Author;
+use crate::actors::sealer::{configured, seal};
+use crate::audit::custody::SIGNING_KEY;
 use crate::audit::details::{ConfigChange, Reconfigured};
+use crate::audit::{Author, SigningKey};
 use crate::clock::Clock;
 use crate::config::reload::{ChangedKey, compare};
 use crate::config::{Config, Tokens};
@@ -34,8 +36,9 @@ impl Service {
             live.tokens.exchange(new.admin.tokens); // what stands in a file or a variable of its own may be another one
             return Ok(changes);
         }
+        let keys = self.exchanged_keys(&new);
         let audited = Reconfigured {
-            changes: changes.iter().map(audited).collect(),
+            changes: changes.iter().map(|change| audited(change, keys.as_ref())).collect(),
             author: Author::new(&*by.name, by.principal()),
         };
         let now = self.clock.now();
@@ -47,6 +50,13 @@ impl Service {
         if exchanged.map_err(|e| format!("nothing was changed: {e}"))? {
             let looking = evaluate_everybody(self.store.clone(), new.rules.clone(), self.clock.clone());
             self.supervisor.must("reload", "", looking);
+        }
+        if let Some((before, _)) = keys {
+            // The row that names its successor is sealed by the key of before: so one vouches for the other.
+            let sealing = live.config.lock().unwrap_or_else(PoisonError::into_inner).audit.sealing.clone();
+            if let Err(e) = seal(&sealing, &self.store, Arc::new(before), self.clock.now()).await {
+                tracing::error!(error = %e, "the key that signs checkpoints was exchanged, and the one of before could not seal that");
+            }
         }
         live.tokens.exchange(new.admin.tokens.clone());
         for tenant in &new.namely {
@@ -64,6 +74,13 @@ impl Service {
         *held = new;
         drop(held);
         Ok(changes)
+    }
+
+    /// The key that signs checkpoints and the one that does from here on, where it is exchanged.
+    fn exchanged_keys(&self, new: &Config) -> Option<(SigningKey, SigningKey)> {
+        let held = self.live.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = |config: &Config| configured(config.audit.sealing.key.as_ref()?).ok();
+        read(&held).zip(read(new)).filter(|(before, after)| before.public() != after.public())
     }
 }
 
@@ -90,6 +107,10 @@ fn exchange_secrets(held: &Config, new: &mut Config, changes: &[ChangedKey]) {
         }
         *secret = used.clone();
     }
+    if let (Some(used), Some(key)) = (&held.audit.sealing.key, &mut new.audit.sealing.key) {
+        used.exchange(key);
+        *key = used.clone();
+    }
     for http in &mut new.audit.http {
         let used = held.audit.http.iter().find(|one| one.name == http.name).and_then(|one| one.token.as_ref());
         let (Some(used), Some(token)) = (used, &mut http.token) else { continue };
@@ -107,9 +128,13 @@ fn exchange_secrets(held: &Config, new: &mut Config, changes: &[ChangedKey]) {
     }
 }
 
-fn audited(change: &ChangedKey) -> ConfigChange {
+/// A change as it is written down: of keys that sign, their public parts, by which one is followed to the other.
+fn audited(change: &ChangedKey, keys: Option<&(SigningKey, SigningKey)>) -> ConfigChange {
     let ChangedKey { key, before, after, live } = change.clone();
-    ConfigChange { key, before, after, live }
+    match keys.filter(|_| key.starts_with(SIGNING_KEY)) {
+        Some((was, is)) => ConfigChange { key, before: Some(was.public()), after: Some(is.public()), live },
+        None => ConfigChange { key, before, after, live },
+    }
 }
 
 /// Looks at everybody under the rules that hold now, until that is done or the store has stopped; the next start does it then.
