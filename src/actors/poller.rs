@@ -17,6 +17,7 @@ use crate::failpoint::{self, Point};
 use crate::mailbox::{Carried, Gate};
 use crate::namely::client::{PER_PAGE, Reply};
 use crate::namely::detector::Findings;
+use crate::namely::page::{NOT_THERE, read_page};
 use crate::namely::walk::{Failure, Fetch, Seen, WalkEnd};
 use crate::namely::wire::ProfilesPage;
 use crate::namely::{Catalogue, Detector, NamelyClient, Reader, Walker};
@@ -87,10 +88,13 @@ struct Found {
     endings: Vec<ProfileProblem>,
 }
 
+/// So long somebody who asks for one profile waits for what Namely says of it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Somebody asks for one profile to be read now.
 pub struct PollOne {
     pub profile: String,
-    pub answer: oneshot::Sender<Result<(), String>>,
+    pub answer: oneshot::Sender<Result<(), PollRefused>>,
 }
 
 /// The pollers that run, by tenant.
@@ -102,7 +106,7 @@ impl Pollers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.to_owned(), poller);
     }
 
-    /// Has one profile of a tenant read now; the error says why not.
+    /// Has one profile of a tenant read now, and waits some seconds for Namely's answer; the error says why it is not read.
     pub async fn poll(&self, tenant: &str, profile: &str) -> Result<(), PollRefused> {
         let known = |c: char| c.is_ascii_alphanumeric() || c == '-';
         if profile.is_empty() || profile.len() > 64 || !profile.chars().all(known) {
@@ -120,8 +124,11 @@ impl Pollers {
         };
         let (answer, answered) = oneshot::channel();
         poller.send(PollOne { profile: profile.to_owned(), answer }).await;
-        let answered = answered.await.unwrap_or_else(|_| Err("the service is about to end".into()));
-        answered.map_err(PollRefused::NotNow)
+        match tokio::time::timeout(PATIENCE, answered).await {
+            Ok(answered) => answered.unwrap_or_else(|_| Err(PollRefused::NotNow("the service is about to end".into()))),
+            // It is asked for; whoever has asked does not wait for a slow answer.
+            Err(_) => Ok(()),
+        }
     }
 }
 
@@ -185,19 +192,39 @@ impl Poller {
     }
 
     fn fetch(&self, fetch: Fetch, ctx: &mut Context<Self>) {
-        self.get(fetch, target(fetch), ctx);
+        self.get(fetch, target(fetch), |_| {}, ctx);
     }
 
-    /// Asks for one profile at once, if this minute has a call left; says why not.
-    fn poll_one(&mut self, profile: &str, ctx: &mut Context<Self>) -> Result<(), String> {
+    /// Asks for one profile at once, if this minute has a call left. Whoever asks is told what Namely says, or why it is not asked.
+    fn poll_one(&mut self, one: PollOne, ctx: &mut Context<Self>) {
         if !self.walker.one(self.tools.shared.clock.monotonic()) {
-            return Err("Namely's calls of this minute are spent, or it throttles: the walk sees them soon".into());
+            let why = "Namely's calls of this minute are spent, or it throttles: the walk sees them soon";
+            return drop(one.answer.send(Err(PollRefused::NotNow(why.into()))));
         }
-        self.get(Fetch::One, format!("/profiles/{profile}"), ctx);
-        Ok(())
+        let (tenant, PollOne { profile, answer }) = (self.name().to_owned(), one);
+        let target = format!("/profiles/{profile}");
+        let answered = move |page: &Result<ProfilesPage, Failure>| {
+            let said = match page {
+                Ok(_) => Ok(()),
+                Err(Failure::Throttled) => Err(PollRefused::NotNow("Namely throttles: the walk sees them soon".into())),
+                Err(Failure::Failed(why)) if why == NOT_THERE => {
+                    Err(PollRefused::Unknown(format!("Namely has no profile {profile} of {tenant}: {why}")))
+                }
+                Err(Failure::Failed(why)) => Err(PollRefused::NotNow(format!("Namely does not show it: {why}"))),
+            };
+            drop(answer.send(said));
+        };
+        self.get(Fetch::One, target, answered, ctx);
     }
 
-    fn get(&self, fetch: Fetch, target: String, ctx: &mut Context<Self>) {
+    /// Asks Namely. `came` sees what came, before anything is done with it.
+    fn get(
+        &self,
+        fetch: Fetch,
+        target: String,
+        came: impl FnOnce(&Result<ProfilesPage, Failure>) + Send + 'static,
+        ctx: &mut Context<Self>,
+    ) {
         let span = tracing::info_span!(
             "page",
             tenant = self.name(),
@@ -220,6 +247,7 @@ impl Poller {
                 ahead_seconds.set(ahead.unwrap_or(0) as f64);
             }
             let page = read_page(reply);
+            came(&page);
             failpoint::reach(Point::PageFetched);
             (received, page)
         };
@@ -514,8 +542,7 @@ impl Handler<Carried<PollOne>> for Poller {
     type Result = ();
 
     fn handle(&mut self, one: Carried<PollOne>, ctx: &mut Self::Context) {
-        let asked = self.poll_one(&one.body.profile, ctx);
-        let _ = one.body.answer.send(asked);
+        self.poll_one(one.body, ctx);
     }
 }
 
@@ -533,21 +560,6 @@ fn target(fetch: Fetch) -> String {
         Fetch::Hot { page } => format!("/profiles?sort=-updated_at&page={page}&per_page={PER_PAGE}"),
         Fetch::Walk { page, .. } => format!("/profiles?page={page}&per_page={PER_PAGE}"),
         Fetch::One => unreachable!("no pass asks for one profile; `poll_one` says which"),
-    }
-}
-
-/// What a reply to `GET /profiles` means. 406 is Namely's throttle (`namely-api.md §6.1`).
-fn read_page(reply: Reply) -> Result<ProfilesPage, Failure> {
-    match reply {
-        Reply::Answered { status: 200, body, .. } => {
-            ProfilesPage::read(&body).map_err(|e| Failure::Failed(e.to_string()))
-        }
-        Reply::Answered { status: 406 | 429, .. } => Err(Failure::Throttled),
-        Reply::Answered { status: status @ (401 | 403), .. } => Err(Failure::Failed(format!(
-            "HTTP {status}: Namely refuses the token; it dies with the profile of whoever made it, or after two years"
-        ))),
-        Reply::Answered { status, .. } => Err(Failure::Failed(format!("HTTP {status}"))),
-        Reply::Failed(why) => Err(Failure::Failed(why)),
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod detector;
 mod fields;
 mod hot;
 pub(crate) mod incomplete;
+pub(crate) mod page;
 pub(crate) mod walk;
 pub(crate) mod wire;
 

@@ -9,6 +9,10 @@ use std::sync::{Arc, Mutex};
 pub struct Mailbox {
     mails: Arc<Mutex<Vec<Mail>>>,
     refuses: Arc<Mutex<bool>>,
+    /// It takes no mail with more bytes.
+    largest: Arc<Mutex<Option<usize>>>,
+    /// How many were too large.
+    too_large: Arc<Mutex<usize>>,
 }
 
 /// One mail.
@@ -39,6 +43,16 @@ impl Mailbox {
         *self.refuses.lock().expect("locks") = refuses;
     }
 
+    /// From now on a mail with more bytes is too large for it.
+    pub fn take_at_most(&self, bytes: Option<usize>) {
+        *self.largest.lock().expect("locks") = bytes;
+    }
+
+    /// How many mails were too large.
+    pub fn too_large(&self) -> usize {
+        *self.too_large.lock().expect("locks")
+    }
+
     pub fn mails(&self) -> Vec<Mail> {
         self.mails.lock().expect("locks").clone()
     }
@@ -60,8 +74,12 @@ impl Mailbox {
                     let text: Vec<String> = lines.by_ref().take_while(|line| line != ".").collect();
                     mail.text = text.join("\n").replace("=\n", "");
                     let mail = std::mem::take(&mut mail);
+                    let largest = *self.largest.lock().expect("locks");
                     if *self.refuses.lock().expect("locks") {
                         "554 not now"
+                    } else if largest.is_some_and(|largest| text.join("\n").len() > largest) {
+                        *self.too_large.lock().expect("locks") += 1;
+                        "552 5.3.4 message too big for system"
                     } else {
                         self.mails.lock().expect("locks").push(mail);
                         "250 taken"

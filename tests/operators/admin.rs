@@ -155,17 +155,19 @@ fn one_person_is_read_at_once_when_somebody_or_the_hr_system_asks() {
         rig.edit(second, |p| p.direct_dial = "+1 555 72".into());
         let body = json!({ "tenant": "sandbox", "profile": people[second].id }).to_string();
         let time = rig.world.clock.now().secs();
-        let hook = async |signature: &str| {
+        let hook = async |body: &str, signature: &str| {
             let post = api.client.post(format!("http://{}/hooks/poll", api.address)).header("x-timestamp", time);
-            let sent = post.header("x-signature-256", signature).body(body.clone()).send().await;
-            sent.expect("answers").status().as_u16()
+            let sent = post.header("x-signature-256", signature).body(body.to_owned()).send().await.expect("answers");
+            (sent.status().as_u16(), sent.text().await.expect("a text"))
         };
-        assert_eq!(hook("sha256=00").await, 401);
+        assert_eq!(hook(&body, "sha256=00").await.0, 401);
         let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, HOOK.as_bytes());
-        let signature =
-            namely_okta_sync::domain::hex(aws_lc_rs::hmac::sign(&key, format!("{time}.{body}").as_bytes()).as_ref());
-        assert_eq!(hook(&format!("sha256={signature}")).await, 200);
-        assert_eq!(hook(&format!("sha256={signature}")).await, 409, "whoever sends it again has read it on its way");
+        let signed = |body: &str| {
+            let tag = aws_lc_rs::hmac::sign(&key, format!("{time}.{body}").as_bytes());
+            format!("sha256={}", namely_okta_sync::domain::hex(tag.as_ref()))
+        };
+        assert_eq!(hook(&body, &signed(&body)).await.0, 200);
+        assert_eq!(hook(&body, &signed(&body)).await.0, 409, "whoever sends it again has read it on its way");
         rig.until_okta("that change too", |okta| phone(okta, second) == Some(json!("+1 555 72"))).await;
         for (body, expected, words) in [
             (r#"{"tenant":"elsewhere","profile":"x"}"#, 404, "there are sandbox"),
@@ -175,10 +177,42 @@ fn one_person_is_read_at_once_when_somebody_or_the_hr_system_asks() {
             assert!(status == expected && message.to_string().contains(words), "{status} {message}");
         }
         let unknown = r#"{"tenant":"sandbox","profile":"0000"}"#;
-        assert_eq!(api.ask(Some(Role::Operator), "POST", "/poll", unknown).await.0, 200);
-        let failed = rig.service().metrics.namely.pages.with_label_values(&["sandbox", "one", "failed"]);
-        rig.until("Namely has said that there is none", async |_| failed.get() == 1).await;
+        let (status, message) = api.ask(Some(Role::Operator), "POST", "/poll", unknown).await;
+        assert!(status == 404 && message.to_string().contains("no profile 0000 of sandbox"), "{status} {message}");
+        let (status, message) = hook(unknown, &signed(unknown)).await;
+        assert!(status == 404 && message.contains("no profile 0000 of sandbox"), "{status} {message}");
         assert!(rig.service().readiness.is_ready(), "a profile that is not there is nobody's outage");
+    });
+}
+
+#[test]
+fn wrong_tokens_are_counted_and_answered_later_each_time_and_whoever_has_the_right_one_never_waits() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(5)).await;
+        let api = Api::of(&rig);
+        let url = format!("http://{}/api/v1/status", api.address);
+        let ask = async |token: &str| {
+            #[expect(clippy::disallowed_methods, reason = "how long somebody waits is meant in their own time")]
+            let start = std::time::Instant::now();
+            let status = api.client.get(&url).bearer_auth(token).send().await.expect("answers").status().as_u16();
+            (status, start.elapsed())
+        };
+        let mut waited = Vec::new();
+        for n in 0..7 {
+            let (status, time) = ask(&format!("wrong-{n}")).await;
+            assert_eq!(status, 401);
+            waited.push(time.as_millis());
+        }
+        // Three cost nothing; then a tenth of a second, twice that, and twice that again.
+        for (nth, at_least) in [(3, 100), (4, 200), (5, 400), (6, 800)] {
+            assert!(waited[nth] >= at_least, "the {}. was answered after {} ms: {waited:?}", nth + 1, waited[nth]);
+        }
+        let (status, time) = ask(&secret(Role::Viewer)).await;
+        assert!(status == 200 && time.as_millis() < waited[6], "{status} after {time:?}");
+        let refused = &rig.service().metrics.parts.admin_refused;
+        assert_eq!(refused.with_label_values(&["token"]).get(), 7, "the metric counts them");
+        assert_eq!(api.client.get(&url).send().await.expect("answers").status(), 401);
+        assert_eq!(refused.with_label_values(&["token"]).get(), 7, "who sends none guesses nothing");
     });
 }
 

@@ -127,5 +127,25 @@ fn nothing_to_sign_in_with_goes_to_a_manager_who_has_left_or_to_an_address_that_
         rig.hire(Person { manager: Some(0), ..second });
         rig.until("the second mail is there", async |_| given(&mails).len() == 2).await;
         assert!(given(&mails)[1].to[0].contains("it@example.com"), "{:?}", given(&mails));
+#[test]
+fn a_mail_server_that_takes_less_only_is_sent_nothing_that_has_no_link_in_it_and_the_joiner_waits() {
+    on_a_system(async {
+        let mails = Mailbox::default();
+        let rig = world("activation = \"manager\"", &mails).await;
+        // Headers and one line would fit, what somebody signs in with would not.
+        mails.take_at_most(Some(600));
+        let person = a_hire(&rig);
+        rig.hire(person.clone());
+        rig.until("it was sent twice in vain", async |_| mails.too_large() >= 2).await;
+        let link = valid(&rig, &person).expect("a link is valid");
+        assert!(mails.mails().is_empty(), "a part of it is of no use: {:?}", mails.mails());
+        let refused = rig.pairs("SELECT kind, row FROM audit WHERE kind = 'effect'").await;
+        assert!(refused.iter().any(|(_, row)| row.contains("could not be sent, and is made anew")), "{refused:?}");
+        assert!(!is_anywhere(&rig, &link), "stored, logged or audited");
+        mails.take_at_most(None);
+        rig.until("the whole mail is there", async |_| !mails.mails().is_empty()).await;
+        rig.quiet().await;
+        let (sent, link) = (mails.mails(), valid(&rig, &person).expect("a link is valid"));
+        assert!(sent.len() == 1 && sent[0].text.contains(&link), "{sent:?}");
     });
 }

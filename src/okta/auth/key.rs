@@ -27,6 +27,11 @@ pub enum KeyError {
     /// An elliptic key on another curve than P-256.
     #[error("the key cannot sign ES256 ({0}); only P-256 keys can")]
     NotEs256(jsonwebtoken::errors::Error),
+    /// The same, as `openssl ecparam` writes it.
+    #[error(
+        "this EC key is on another curve than P-256, or damaged; make one with `openssl ecparam -name prime256v1 -genkey -noout`"
+    )]
+    NotP256,
     /// An RSA key, too short for example.
     #[error("the key cannot sign RS256 ({0})")]
     NotRs256(jsonwebtoken::errors::Error),
@@ -57,7 +62,7 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
-    /// Reads a private key: PEM (PKCS#1 or PKCS#8) or a JSON Web Key. `id` replaces the key's own.
+    /// Reads a private key: PEM (PKCS#1, PKCS#8 or SEC 1) or a JSON Web Key. `id` replaces the key's own.
     pub fn read(text: &str, id: Option<String>) -> Result<Self, KeyError> {
         let text = text.trim();
         let key = if text.starts_with('{') { Self::from_jwk(text)? } else { Self::from_pem(text)? };
@@ -80,6 +85,11 @@ impl Key {
         }
         if text.contains("PUBLIC KEY") {
             return Err(KeyError::Public);
+        }
+        if let Some(der) = sec1(text) {
+            let pair = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &der);
+            let der = pair.map_err(|_| KeyError::NotP256)?.to_pkcs8v1().map_err(KeyError::cipher)?;
+            return Ok(Self { key: EncodingKey::from_ec_der(der.as_ref()), algorithm: Algorithm::ES256, id: None });
         }
         if let Ok(key) = EncodingKey::from_rsa_pem(text.as_bytes()) {
             return Ok(Self { key, algorithm: Algorithm::RS256, id: None });
@@ -146,6 +156,14 @@ impl Key {
     }
 }
 
+/// What is in a PEM of SEC 1, as `openssl ecparam -genkey` writes it; parameters of the curve may stand before it.
+fn sec1(text: &str) -> Option<Vec<u8>> {
+    let (_, rest) = text.split_once("-----BEGIN EC PRIVATE KEY-----")?;
+    let (body, _) = rest.split_once("-----END EC PRIVATE KEY-----")?;
+    let body: String = body.split_whitespace().collect();
+    base64::engine::general_purpose::STANDARD.decode(body).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +209,25 @@ mod tests {
         assert_eq!(key.public().expect("public"), pem_key.public().expect("public"));
         let in_a_set = serde_json::json!({ "keys": [jwk] }).to_string();
         assert!(Key::read(&in_a_set, None).is_ok());
+    }
+
+    /// As openssl writes it: the curve first, then the key.
+    #[test]
+    fn an_ec_key_as_openssl_ecparam_writes_it_is_read_and_one_of_another_curve_is_told() {
+        use aws_lc_rs::encoding::EcPrivateKeyRfc5915Der;
+        use aws_lc_rs::signature::ECDSA_P384_SHA384_FIXED_SIGNING;
+        let sec1 = |pair: &EcdsaKeyPair| {
+            let der = AsDer::<EcPrivateKeyRfc5915Der>::as_der(&pair.private_key()).expect("DER");
+            let text = pem(der.as_ref()).replace("PRIVATE KEY", "EC PRIVATE KEY");
+            format!("-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n{text}")
+        };
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
+        let key = Key::read(&sec1(&pair), None).expect("a key");
+        let same = Key::read(&pem(pair.to_pkcs8v1().expect("DER").as_ref()), None).expect("a key");
+        assert_eq!(key.public().expect("public"), same.public().expect("public"));
+        let other = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect("a key");
+        let why = Key::read(&sec1(&other), None).expect_err("another curve").to_string();
+        assert!(why.contains("another curve than P-256") && why.contains("prime256v1"), "{why}");
     }
 
     #[test]
