@@ -320,7 +320,8 @@ async fn readyz(served: web::Data<Served>) -> HttpResponse {
     let role = if served.keeper.is_some() { "serves" } else { "standby" };
     let notices = served.readiness.notices();
     answer.json(json!({
-        "state": state, "role": role, "status": status, "missing": reasons, "attention": attention, "notices": notices,
+        "state": state, "role": role, "status": status, "mode": served.rules.load().safeguards.mode.as_str(), "missing": reasons,
+        "attention": attention, "notices": notices,
     }))
 }
 

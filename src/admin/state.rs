@@ -18,6 +18,8 @@ pub struct Running {
     pub missing: BTreeMap<String, String>,
     /// What somebody should look at although nothing is missing.
     pub notices: BTreeMap<String, String>,
+    /// What it may do, which a dry run has otherwise than its configuration; `None` of one that does not say.
+    pub mode: Option<Mode>,
     /// Samples of its metrics by name and labels, as they are written, without what all names begin with.
     samples: BTreeMap<String, f64>,
 }
@@ -29,7 +31,12 @@ impl Running {
             let (name, value) = line.strip_prefix("namely_okta_sync_")?.rsplit_once(' ')?;
             Some((name.to_owned(), value.parse().ok()?))
         };
-        Self { missing, notices, samples: metrics.lines().filter_map(sample).collect() }
+        Self { missing, notices, mode: None, samples: metrics.lines().filter_map(sample).collect() }
+    }
+
+    /// The same, which says what it may do.
+    pub fn in_mode(self, mode: Option<Mode>) -> Self {
+        Self { mode, ..self }
     }
 
     fn audit_is_broken(&self) -> bool {
@@ -321,6 +328,7 @@ impl State {
             let by_priority: BTreeMap<String, i64> =
                 people.backlog.iter().map(|(priority, (count, _))| ((*priority).to_owned(), *count)).collect();
             let oldest = people.backlog.values().map(|(_, since)| *since).min();
+        let mode = running.and_then(|running| running.mode).unwrap_or(mode);
             let stops = |pause: &&Pause| pause.change.is_none() && pause.org.as_ref().is_none_or(|org| org == name);
             // No end is promised of what does not go on.
             let paused_since = lasting.iter().filter(stops).map(|pause| pause.at).min();

@@ -11,6 +11,7 @@ use crate::admin::state::Running;
 use crate::admin::tls;
 use crate::clock::{Clock, Moment};
 use crate::config::place::{Known, Place};
+use crate::domain::plan::limits::Mode;
 use crate::http::address::{self, Shape};
 use crate::http::{LARGEST_OWN_ANSWER, describe, read_body};
 use crate::store::nodes;
@@ -234,7 +235,8 @@ async fn running(place: &Place) -> Option<Running> {
         return None; // it knows no more than the store
     }
     let map = |name: &str| serde_json::from_value(ready[name].clone()).unwrap_or_default();
-    Some(Running::new(map("missing"), map("notices"), &get("/metrics").await.unwrap_or_default()))
+    let mode = ready["mode"].as_str().and_then(Mode::from_name);
+    Some(Running::new(map("missing"), map("notices"), &get("/metrics").await.unwrap_or_default()).in_mode(mode))
 }
 
 impl Backend {

@@ -6,6 +6,7 @@ use crate::admin::concerns::{Weight, count, ends, short, with_access};
 use crate::admin::routes::Ask;
 use crate::admin::state::{Budget, ENDS_SOON, OrgState, Overall, State, TenantState};
 use crate::clock::Moment;
+use crate::domain::plan::limits::Mode;
 use crate::domain::text::visible;
 use anyhow::Context;
 use serde_json::json;
@@ -17,6 +18,8 @@ use std::time::Duration;
 const REMARKABLE: f64 = 0.5;
 /// Credentials that end within this are named.
 const NAMED: f64 = 30.0 * 86_400.0;
+/// What is said before all else of a service that writes nothing.
+const OBSERVES: &str = "only observing: nothing is written to Okta (mode \"observe\", or --dry-run)";
 /// Nothing can be said.
 const CANNOT_SAY: u8 = 2;
 
@@ -77,6 +80,10 @@ fn text(state: &State) -> String {
     let rejected: i64 = state.orgs.values().map(|org| org.rejected).sum();
     let code = |weight| if weight == Weight::Bad { "31;1" } else { "33;1" };
     let mut lines: Vec<String> = concerns.iter().map(|concern| paint(code(concern.weight), &concern.message)).collect();
+    if state.mode == Mode::Observe.as_str() {
+        // Right after the worst, or first: whatever else is said, nothing is done about it.
+        lines.insert(lines.len().min(1), paint("33;1", OBSERVES));
+    }
     match &state.missing {
         // What somebody has decided is no fault, but it is not what Namely says either.
         Some(missing) if missing.is_empty() && !decided.is_empty() && concerns.is_empty() => {
@@ -93,13 +100,8 @@ fn text(state: &State) -> String {
         Some(missing) if missing.is_empty() => lines.push("running".to_owned()),
         _ => {}
     }
-    match state.mode.as_str() {
-        "observe" => lines.push(paint(
-            "33",
-            "nothing is written to Okta: the service only observes (mode \"observe\", or --dry-run)",
-        )),
-        "approve" => lines.push("everything waits for an approval (mode \"approve\")".to_owned()),
-        _ => {}
+    if state.mode == Mode::Approve.as_str() {
+        lines.push("everything waits for an approval (mode \"approve\")".to_owned());
     }
     if !concerns.is_empty() || state.missing.as_ref().is_none_or(|missing| !missing.is_empty()) {
         lines.extend(with_access(&decided, "access", &state.at).map(|line| paint("33", &line)));
@@ -283,7 +285,10 @@ mod tests {
     #[test]
     fn mode_reload_namely_and_credentials_are_told_and_decide_how_it_ends() {
         let dry = text(&State { mode: "observe".into(), ..well() });
-        assert!(dry.contains("nothing is written to Okta"), "{dry}");
+        assert!(dry.starts_with("only observing: nothing is written to Okta"), "{dry}");
+        let left = State { mode: "observe".into(), leavers_with_access: vec![leaver(2)], ..well() };
+        let second = text(&left).lines().nth(1).unwrap_or_default().to_owned();
+        assert!(second.starts_with("only observing"), "the worst, and why nothing is done about it: {second}");
         let refused = BTreeMap::from([("configuration".to_owned(), "the reload by SIGHUP was refused".to_owned())]);
         let state = State { notices: refused, ..well() };
         assert!(first(&state).contains("refused") && !text(&state).contains("nothing is missing"));

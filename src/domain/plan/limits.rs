@@ -32,6 +32,11 @@ impl Mode {
             Mode::Auto => "auto",
         }
     }
+
+    /// The mode of a word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Mode::Auto, Mode::Approve, Mode::Observe].into_iter().find(|mode| mode.as_str() == name)
+    }
 }
 
 /// Over what time people are counted.
