@@ -274,7 +274,7 @@ fn main() -> ExitCode {
             Command::Org { action } => commands::org::org(&action).await,
             Command::Review { action } => commands::review::review(&action).await,
             Command::Links { action } => commands::links::links(&action).await,
-            Command::Plan(options) => commands::plan::plan(&options),
+            Command::Plan(options) => commands::plan::plan(&options).await,
             Command::Apply(options) => commands::apply::apply(&options).await,
             Command::Explain(options) => commands::explain::explain(&options),
             Command::Audit { action } => commands::audit::audit(&action),

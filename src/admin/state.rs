@@ -92,6 +92,11 @@ impl Running {
         self.samples.get(&format!("backlog_eta_seconds{{org=\"{org}\"}}")).copied()
     }
 
+    /// What each counter of an org allows in a minute, as far as it was used.
+    pub fn limits(&self, org: &str) -> BTreeMap<String, f64> {
+        self.budget(org).into_iter().map(|budget| (budget.bucket, budget.limit)).collect()
+    }
+
     /// Counters of an org that were used.
     fn budget(&self, org: &str) -> Vec<Budget> {
         let limits = self.samples.iter().filter_map(|(name, limit)| {
@@ -323,12 +328,12 @@ impl State {
         mode: Mode,
         now: Moment,
     ) -> Result<Self, StoreError> {
+        let mode = running.and_then(|running| running.mode).unwrap_or(mode);
         let lasting = pauses(c)?;
         let org = |(name, people): (&String, &OrgVitals)| {
             let by_priority: BTreeMap<String, i64> =
                 people.backlog.iter().map(|(priority, (count, _))| ((*priority).to_owned(), *count)).collect();
             let oldest = people.backlog.values().map(|(_, since)| *since).min();
-        let mode = running.and_then(|running| running.mode).unwrap_or(mode);
             let stops = |pause: &&Pause| pause.change.is_none() && pause.org.as_ref().is_none_or(|org| org == name);
             // No end is promised of what does not go on.
             let paused_since = lasting.iter().filter(stops).map(|pause| pause.at).min();

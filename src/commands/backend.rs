@@ -224,7 +224,7 @@ fn is_served_elsewhere(place: &Place) -> bool {
 }
 
 /// What the service of a configuration says of itself to everybody; `None` if none answers.
-async fn running(place: &Place) -> Option<Running> {
+pub(super) async fn running(place: &Place) -> Option<Running> {
     let (client, base) = client(place, READ).ok()?;
     let get = async |path: &str| {
         let answer = client.get(format!("{base}{path}")).send().await.ok()?;

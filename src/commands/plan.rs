@@ -1,21 +1,28 @@
 //! `plan`: exactly what would be done, and to whom. Nothing is asked and nothing is written: it is computed from what the
 //! service has read and written down.
 
+use super::backend::running;
 use super::failure::{cannot_say, usage};
 use super::place::ConfigFile;
 use super::saved::SavedPlan;
 use super::store::{Opened, moment, open, span};
 use super::table::table;
+use crate::admin::state::Running;
+use crate::config::OktaOrg;
+use crate::config::place::Place;
 use crate::domain::ChangeKind;
 use crate::domain::guard::preview::Preview;
 use crate::domain::plan::limits::{Mode, Span};
 use crate::domain::record::lifecycle::LeaverGroups;
-use crate::store::{Extent, Used, directory, find, identity, preview_of, previews, vitals};
+use crate::okta::bucket::Bucket;
+use crate::store::{Extent, Used, directory, find, identity, name_of_account, preview_of, previews, vitals};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use serde_json::json;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -23,6 +30,10 @@ use std::process::ExitCode;
 const COUNTED: usize = 12;
 /// People who are listed one by one unless all are asked for.
 const LISTED: usize = 20;
+/// People who are named of a group of them.
+const NAMED: usize = 3;
+/// What begins the words of a link to a manager, before the id of the account.
+const TO_MANAGER: &str = "linked to the manager's account ";
 /// What `--detailed-exitcode` says of changes.
 const CHANGES: u8 = 2;
 
@@ -62,10 +73,15 @@ pub struct Options {
 }
 
 /// Prints the plan, and saves it where that is asked for.
-pub fn plan(options: &Options) -> anyhow::Result<ExitCode> {
+pub async fn plan(options: &Options) -> anyhow::Result<ExitCode> {
     let opened = open(&options.config)?;
+    let running = running(&Place::of(&opened.config)).await;
+    planned(options, &opened, running.as_ref())
+}
+
+fn planned(options: &Options, opened: &Opened, running: Option<&Running>) -> anyhow::Result<ExitCode> {
     let valid = span(&options.valid).context("--valid")?;
-    let mut people = read(&opened, options)?;
+    let mut people = read(opened, options)?;
     let rejected = by_decision(&people);
     if options.person.is_none() {
         people.retain(Preview::has_work);
@@ -74,15 +90,15 @@ pub fn plan(options: &Options) -> anyhow::Result<ExitCode> {
         let store = identity(&opened.store)?;
         SavedPlan::new(people.clone(), store, opened.config.rules.clone(), opened.now, valid).write(path)?;
     }
+    let windows = running.map(|running| windows(&people, &opened.config.okta, running));
     if options.json {
-        println!(
-            "{}",
-            serde_json::to_string_pretty(
-                &json!({ "people": people, "summary": Summary::of(&people).json(), "by_decision": rejected })
-            )?
-        );
+        let mut summary = Summary::of(&people).json();
+        summary["windows"] = json!(windows);
+        let all = json!({ "people": people, "summary": summary, "by_decision": rejected });
+        println!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(ended(options, &people));
     }
+    name_managers(opened, &mut people)?;
     let takes_all = opened.config.rulebook.policies.termination.groups == LeaverGroups::All;
     if people.is_empty() && !rejected.is_empty() {
         println!("nothing to do: everybody else who was looked at is as they should be");
@@ -93,12 +109,89 @@ pub fn plan(options: &Options) -> anyhow::Result<ExitCode> {
         let (mode, used) =
             (opened.config.rulebook.safeguards.mode, vitals(&opened.store, &opened.config.rulebook, opened.now)?);
         will_wait(&people, mode, &used.safeguards).iter().for_each(|line| say!("{line}"));
+        say!("{}", how_long(windows.as_deref()));
     }
     rejected.iter().for_each(|line| say!("{line}"));
     if let Some(path) = &options.output {
         say!("saved: apply exactly this with `apply {}{}`", path.display(), options.config.shown());
     }
     Ok(ended(options, &people))
+}
+
+/// How many windows of the busiest counter of an org are needed, if nobody else spends it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Windows {
+    org: String,
+    bucket: &'static str,
+    calls: usize,
+    /// Calls that this service may send in a minute.
+    per_minute: usize,
+    minutes: usize,
+}
+
+/// The busiest counter of each org for which something is planned, as far as its limit is known.
+fn windows(people: &[Preview], orgs: &[OktaOrg], running: &Running) -> Vec<Windows> {
+    let mut needed: BTreeMap<(&str, &'static str), usize> = BTreeMap::new();
+    for person in people.iter().filter(|person| person.obstacle.is_none()) {
+        for (step, calls) in &person.steps {
+            if let Some(bucket) = Bucket::of_step(step) {
+                *needed.entry((&person.org, bucket.as_str())).or_default() += calls;
+            }
+        }
+    }
+    let mut busiest: BTreeMap<&str, Windows> = BTreeMap::new();
+    for ((org, bucket), calls) in needed {
+        let share = orgs.iter().find(|one| one.name == org).map_or(1.0, |one| one.shares.share);
+        let limit = running.limits(org).get(bucket).map_or(0.0, |limit| limit * share);
+        if limit < 1.0 {
+            continue;
+        }
+        let per_minute = limit as usize;
+        let one = Windows { org: org.to_owned(), bucket, calls, per_minute, minutes: calls.div_ceil(per_minute) };
+        let most = busiest.entry(org).or_insert_with(|| one.clone());
+        if one.minutes > most.minutes || one.minutes == most.minutes && one.calls > most.calls {
+            *most = one;
+        }
+    }
+    busiest.into_values().collect()
+}
+
+/// How long it takes at the limits that Okta grants this service.
+fn how_long(windows: Option<&[Windows]>) -> String {
+    let line = |one: &Windows| {
+        let Windows { org, bucket, calls, per_minute, minutes } = one;
+        let long = match minutes {
+            1 => "within a minute".to_owned(),
+            minutes => format!("about {}", count(*minutes, "minute", "minutes")),
+        };
+        format!("{long} in {org}: {} of {bucket}, {per_minute} a minute", count(*calls, "call", "calls"))
+    };
+    match windows {
+        None => "how long it takes is known while the service runs: Okta tells it the limits".to_owned(),
+        Some([]) => "how long it takes is not known: Okta has told no limit of what is needed yet".to_owned(),
+        Some(all) => all.iter().map(line).collect::<Vec<_>>().join("\n"),
+    }
+}
+
+/// Puts the names of managers in the place of their accounts' ids.
+fn name_managers(opened: &Opened, people: &mut [Preview]) -> anyhow::Result<()> {
+    let mut known: BTreeMap<(String, String), Option<String>> = BTreeMap::new();
+    for person in people {
+        for word in person.changes.values_mut().flatten() {
+            let Some(id) = word.strip_prefix(TO_MANAGER).map(str::to_owned) else { continue };
+            let name = match known.entry((person.org.clone(), id)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(one) => {
+                    let name = name_of_account(&opened.store, &one.key().0, &one.key().1)?;
+                    one.insert(name)
+                }
+            };
+            if let Some(name) = name {
+                *word = format!("linked to the manager {name}");
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What is not done because somebody has rejected it: a line for each decision.
@@ -126,7 +219,7 @@ fn read(opened: &Opened, options: &Options) -> anyhow::Result<Vec<Preview>> {
         (None, false) => Extent::Dirty,
     };
     let bar = ProgressBar::new_spinner().with_style(
-        ProgressStyle::with_template("{spinner} {pos} people planned").unwrap_or(ProgressStyle::default_spinner()),
+        ProgressStyle::with_template("{spinner} {pos} planned").unwrap_or(ProgressStyle::default_spinner()),
     );
     let mut people = Vec::new();
     for org in opened.orgs(options.org.as_ref())? {
@@ -152,12 +245,17 @@ fn read(opened: &Opened, options: &Options) -> anyhow::Result<Vec<Preview>> {
     Ok(people)
 }
 
+/// Changes of one sort: the kind, what is done, and the rule behind it.
+type Sort = (ChangeKind, String, String);
+/// How many it is done to, and who of them comes first.
+type Whom<'a> = (usize, Vec<&'a str>);
+
 /// What 10,000 rows come to.
 struct Summary<'a> {
     kinds: BTreeMap<ChangeKind, usize>,
     departments: BTreeMap<&'a str, usize>,
-    /// What is done to how many, without what differs from person to person; and the rule, for groups that are given.
-    what: BTreeMap<(ChangeKind, String, String), usize>,
+    /// What is done to how many, without what differs from person to person, and to whom first; and the rule, for groups and apps.
+    what: BTreeMap<Sort, Whom<'a>>,
     calls: usize,
     obstacles: usize,
 }
@@ -182,7 +280,11 @@ impl<'a> Summary<'a> {
                 *summary.kinds.entry(*change).or_default() += 1;
                 for word in words {
                     for (what, rule) in generalise(*change, word, person) {
-                        *summary.what.entry((*change, what, rule)).or_default() += 1;
+                        let (people, named) = summary.what.entry((*change, what, rule)).or_default();
+                        *people += 1;
+                        if named.len() < NAMED {
+                            named.push(&person.name);
+                        }
                     }
                 }
             }
@@ -194,7 +296,7 @@ impl<'a> Summary<'a> {
         let what: Vec<_> = self
             .what
             .iter()
-            .map(|((change, what, rule), people)| json!({ "change": change, "what": what, "rule": rule, "people": people }))
+            .map(|((change, what, rule), (people, _))| json!({ "change": change, "what": what, "rule": rule, "people": people }))
             .collect();
         json!({
             "kinds": self.kinds, "departments": self.departments, "what": what, "calls": self.calls,
@@ -203,19 +305,24 @@ impl<'a> Summary<'a> {
     }
 }
 
-/// Words without what is one person's own: attributes by name, groups with the rule that gives them.
+/// Words without what is one person's own: attributes by name, groups and apps with the rule that gives or takes them.
 fn generalise(change: ChangeKind, word: &str, person: &Preview) -> Vec<(String, String)> {
+    let plain = |text: &str| vec![(text.to_owned(), String::new())];
     match change {
         ChangeKind::ChangeAttributes | ChangeKind::ChangeLogin | ChangeKind::ChangeContact => {
             let fields = word.split(", ").filter_map(|part| part.split_once(": ")).map(|(field, _)| field);
             fields.filter(|field| !field.contains('"')).map(|field| (field.to_owned(), String::new())).collect()
         }
-        ChangeKind::AddGroup => {
-            let rule = person.rules.iter().find(|(name, _)| word == format!("into group {name:?}"));
+        ChangeKind::AddGroup | ChangeKind::RemoveGroup | ChangeKind::GrantAdmin => {
+            let rule = person.rules.iter().find(|(name, _)| word.contains(&format!(" {name:?}")));
             vec![(word.to_owned(), rule.map(|(_, rule)| rule.clone()).unwrap_or_default())]
         }
-        ChangeKind::RemoveGroup => vec![(word.to_owned(), String::new())],
-        _ => Vec::new(),
+        ChangeKind::Deactivate | ChangeKind::Suspend | ChangeKind::Activate => plain(word),
+        ChangeKind::Create if word.starts_with("account ") => plain("account made"),
+        ChangeKind::Create => Vec::new(),
+        ChangeKind::Adopt => plain("an account that exists is taken over"),
+        ChangeKind::LinkManager if word.starts_with("linked") => plain("linked to the manager"),
+        ChangeKind::LinkManager => plain(word),
     }
 }
 
@@ -226,25 +333,22 @@ fn show(people: &[Preview], all: bool, takes_all: bool) {
         return;
     }
     let summary = Summary::of(people);
+    let one_by_one = all || people.len() <= LISTED;
     let risky: Vec<&Preview> = people.iter().filter(|p| p.obstacle.is_none() && p.is_risky()).collect();
-    list("takes something from somebody, one by one:", &risky, all);
-    let obstacles: Vec<&Preview> = people.iter().filter(|p| p.obstacle.is_some()).collect();
-    list("cannot be done until somebody changes something:", &obstacles, all);
     let others: Vec<&Preview> = people.iter().filter(|p| p.obstacle.is_none() && !p.is_risky()).collect();
-    if all || people.len() <= LISTED {
+    if one_by_one {
+        list("takes something from somebody, one by one:", &risky, all);
         list("everything else:", &others, all);
     }
-    if !summary.what.is_empty() {
-        let mut rows = table(&["change", "what", "by the rule", "people"]);
-        let mut what: Vec<_> = summary.what.iter().collect();
-        what.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
-        for ((change, what, rule), n) in what.iter().take(2 * COUNTED) {
-            rows.add_row([change.as_str().to_owned(), what.clone(), rule.clone(), n.to_string()]);
-        }
-        println!("\nwhat it comes to:\n{rows}");
-        if what.len() > 2 * COUNTED {
-            println!("and {} more kinds of that; all of them with --json", what.len() - 2 * COUNTED);
-        }
+    let mut what: Vec<_> = summary.what.iter().collect();
+    what.sort_by(|a, b| (a.0.0.is_risky(), a.1.0).cmp(&(b.0.0.is_risky(), b.1.0)).reverse().then(a.0.cmp(b.0)));
+    let (takes, gives): (Vec<_>, Vec<_>) = what.into_iter().partition(|((change, ..), _)| change.is_risky());
+    grouped("what is taken, and from whom:", &takes);
+    grouped("what else is done:", &gives);
+    let obstacles: Vec<&Preview> = people.iter().filter(|p| p.obstacle.is_some()).collect();
+    list("cannot be done until somebody changes something:", &obstacles, all);
+    if !one_by_one {
+        println!("\neverybody, one by one, with --all; one of them with --person");
     }
     let departments = largest(summary.departments.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect());
     let named = |(name, n): &(String, usize)| match name.is_empty() {
@@ -255,6 +359,24 @@ fn show(people: &[Preview], all: bool, takes_all: bool) {
     let kinds: Vec<String> = summary.kinds.iter().map(|(change, n)| format!("{} {n}", change.as_str())).collect();
     say!("by kind: {}", if kinds.is_empty() { "nothing".to_owned() } else { kinds.join(", ") });
     say!("{}", how_many_calls(&summary, people, takes_all));
+}
+
+/// Changes of one sort, each with how many it is about and who of them comes first.
+fn grouped(title: &str, what: &[(&Sort, &Whom)]) {
+    if what.is_empty() {
+        return;
+    }
+    println!("\n{title}");
+    let mut rows = table(&["change", "what", "by the rule", "people", "who"]);
+    for ((change, what, rule), (people, named)) in what.iter().take(2 * COUNTED) {
+        let more = if *people > named.len() { format!(" and {} more", people - named.len()) } else { String::new() };
+        let who = named.join(", ") + &more;
+        rows.add_row([change.as_str().to_owned(), what.clone(), rule.clone(), people.to_string(), who]);
+    }
+    println!("{rows}");
+    if what.len() > 2 * COUNTED {
+        println!("and {} more kinds of that; all of them with --json", what.len() - 2 * COUNTED);
+    }
 }
 
 /// How many calls it takes. Where leavers are taken out of every group, those that no rule manages are known once Okta lists them.
@@ -373,6 +495,7 @@ mod tests {
             remarks: Vec::new(),
             basis: String::new(),
             calls: 1,
+            steps: BTreeMap::from([("remove_group", 1)]),
         }
     }
 
@@ -383,6 +506,18 @@ mod tests {
         assert_eq!(said(false), "2 calls to Okta for 2 people");
         assert!(said(true).starts_with("2 calls to Okta for 2 people, and one for each further group of 1 leaver"));
         assert!(!how_many_calls(&Summary::of(&people[1..]), &people[1..], true).contains("further"));
+    }
+
+    #[test]
+    fn a_plan_says_how_long_the_busiest_counter_needs_and_that_it_cannot_where_no_limit_is_known() {
+        let people: Vec<Preview> = (0..1200).map(|n| person(n, ChangeKind::RemoveGroup)).collect();
+        let asked = |metrics: &str| {
+            let running = Running::new(BTreeMap::new(), BTreeMap::new(), metrics);
+            how_long(Some(&windows(&people, &[], &running)))
+        };
+        let metrics = "namely_okta_sync_okta_rate_limit{bucket=\"groups\",org=\"main\"} 500\n";
+        assert_eq!(asked(metrics), "about 3 minutes in main: 1200 calls of groups, 500 a minute");
+        assert!(asked("").contains("not known") && how_long(None).contains("while the service runs"));
     }
 
     #[test]

@@ -57,6 +57,31 @@ impl Bucket {
         }
     }
 
+    /// The counter of a step, by its name; nothing for a name that no step has.
+    pub fn of_step(step: &str) -> Option<Bucket> {
+        Some(match step {
+            "read_account" | "read_holder" | "read_profile" | "read_back" => Bucket::UserRead,
+            "free_login" | "update_user" | "change_type" => Bucket::UserWrite,
+            "create_user"
+            | "activate"
+            | "suspend"
+            | "unsuspend"
+            | "unlock"
+            | "set_manager"
+            | "clear_manager"
+            | "revoke_sessions"
+            | "deactivate"
+            | "revoke_sessions_again"
+            | "read_groups"
+            | "read_roles"
+            | "list_groups"
+            | "make_sign_in" => Bucket::Users,
+            "create_group" | "read_group_roles" | "remove_group" | "add_group" => Bucket::Groups,
+            "assign_app" | "name_in_app" | "unassign_app" => Bucket::Apps,
+            _ => return None,
+        })
+    }
+
     /// The kind of a call within its counter: calls of one kind always spend the same one, calls of two kinds may turn
     /// out not to.
     pub fn kind_of(method: &str, path: &str) -> &'static str {

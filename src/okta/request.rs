@@ -219,6 +219,34 @@ mod tests {
     }
 
     #[test]
+    fn the_counter_of_a_step_is_that_of_its_call() {
+        let id = || "00u1".to_owned();
+        let steps = [
+            Step::ReadAccount { id_or_login: id() },
+            Step::CreateGroup { name: "A".into() },
+            Step::FreeLogin { id: id(), login: "a".into(), renamed: "b".into() },
+            Step::CreateUser { profile: Default::default(), groups: Vec::new(), activate: true, user_type: None },
+            Step::Activate { id: id(), send_email: false },
+            Step::UpdateUser { id: id(), changes: Vec::new() },
+            Step::SetManager { id: id(), relation: "manager".into(), manager: "00u2".into() },
+            Step::RevokeSessions { id: id() },
+            Step::Deactivate { id: id() },
+            Step::ReadBack { id: id() },
+            Step::ListGroups { id: id(), page: None },
+            Step::ReadGroupRoles { group: "00g1".into() },
+            Step::RemoveGroup { id: id(), group: "00g1".into(), name: "A".into() },
+            Step::AddGroup { id: id(), group: "00g1".into(), name: "A".into() },
+            Step::AssignApp { id: id(), app: "0oa1".into(), name: "A".into(), user_name: None },
+            Step::UnassignApp { id: id(), app: "0oa1".into(), name: "A".into() },
+            Step::MakeSignIn { id: id(), means: Means::Link },
+            Step::Unsuspend { id: id() },
+        ];
+        for step in steps {
+            assert_eq!(Bucket::of_step(step.name()), Some(Request::of(&step, None).bucket()), "{step:?}");
+        }
+    }
+
+    #[test]
     fn sessions_are_revoked_with_their_oauth_tokens() {
         let request = Request::of(&Step::RevokeSessions { id: "00u1".into() }, None);
         assert!(request.target.contains("oauthTokens=true"));

@@ -389,6 +389,7 @@ mod tests {
             remarks: Vec::new(),
             basis: String::new(),
             calls: 1,
+            steps: Default::default(),
         }
     }
 

@@ -214,6 +214,11 @@ pub fn login_of(c: &Tx, target: i64) -> Result<Option<String>, StoreError> {
     Ok(account::by_id(c, &org, &okta_id)?.map(|account| account.login))
 }
 
+/// The name of the person whose account it is, if it is known whose.
+pub fn name_of_account(c: &Tx, org: &str, okta_id: &str) -> Result<Option<String>, StoreError> {
+    target::owner(c, org, okta_id)?.map_or(Ok(None), |target| super::name_of(c, target))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::World;

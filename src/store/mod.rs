@@ -83,7 +83,7 @@ mod verdicts;
 mod views;
 mod votes;
 
-pub use accounts::login_of;
+pub use accounts::{login_of, name_of_account};
 pub use adoption::{Adoption, Entry as AdoptionEntry, adoption};
 pub use anchors::ambiguous_anchors;
 pub use approvals::{Approval, Planned, Refused, Taken, Unfit, approve};

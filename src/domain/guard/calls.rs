@@ -15,14 +15,22 @@ use crate::domain::plan::situation::{Plan, Situation};
 use crate::domain::plan::step::Step;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// Plans that follow one another at most: what is not finished then is not counted on.
 const PLANS: usize = 20;
+/// Names of steps that are sent besides those of a plan.
+const READ_ACCOUNT: &str = "read_account";
+const LIST_GROUPS: &str = "list_groups";
+const SET_MANAGER: &str = "set_manager";
 /// What a new account is called before Okta has named it.
 const NEW: &str = "new account";
 
+/// Calls, by the name of their step.
+pub type Calls = BTreeMap<&'static str, usize>;
+
 /// The calls that `first` and all that follows from it take. `directory` has the groups that it makes.
-pub fn calls(case: &Case, first: &Plan, rulebook: &Rulebook, directory: &mut Cow<Directory>, now: Moment) -> usize {
+pub fn calls(case: &Case, first: &Plan, rulebook: &Rulebook, directory: &mut Cow<Directory>, now: Moment) -> Calls {
     let mut case = case.clone();
     let mut asked: Vec<Step> = Vec::new();
     let mut calls = before(&case, rulebook, directory, now);
@@ -42,18 +50,24 @@ pub fn calls(case: &Case, first: &Plan, rulebook: &Rulebook, directory: &mut Cow
                 break; // what was to be taken before is shown to be gone first
             }
             sent += 1;
-            // Okta activates after its answer: it is read before anything else.
-            sent += usize::from(matches!(step, Step::Activate { .. }) && steps.peek().is_some());
+            *calls.entry(step.name()).or_default() += 1;
+            if matches!(step, Step::Activate { .. }) && steps.peek().is_some() {
+                // Okta activates after its answer: it is read before anything else.
+                *calls.entry(READ_ACCOUNT).or_default() += 1;
+            }
             let granted = granted(&step, case.account.as_ref(), directory);
             case.account = observe(case.account.as_ref(), &step, &granted).or(case.account);
         }
-        calls += sent;
         let lifecycle = rulebook.lifecycle(&case, now);
         match foresee(&case, &lifecycle, rulebook, directory, now) {
             // What changes nothing is not sent without end.
             Ok(next) if sent > 0 && next.steps != plan.steps => plan = next,
             // The link of somebody whose manager has no account yet is written once there is one.
-            Ok(last) => return calls + usize::from(last.awaits_manager),
+            Ok(last) if last.awaits_manager => {
+                *calls.entry(SET_MANAGER).or_default() += 1;
+                return calls;
+            }
+            Ok(_) => return calls,
             Err(_) => return calls,
         }
     }
@@ -61,16 +75,23 @@ pub fn calls(case: &Case, first: &Plan, rulebook: &Rulebook, directory: &mut Cow
 }
 
 /// What a run reads before it plans anything: whoever comes back is looked at first, and memberships that nobody is sure of.
-fn before(case: &Case, rulebook: &Rulebook, directory: &Directory, now: Moment) -> usize {
-    let Some(account) = &case.account else { return 0 };
+fn before(case: &Case, rulebook: &Rulebook, directory: &Directory, now: Moment) -> Calls {
+    let mut calls = Calls::new();
+    let Some(account) = &case.account else { return calls };
     let lifecycle = rulebook.lifecycle(case, now);
     let situation = Situation { case, lifecycle: &lifecycle, rulebook, directory, now, fresh: false, refused: &[] };
     if case_entitlement(&situation).is_over() {
-        return 0;
+        return calls;
     }
     let comes_back =
         account.status == AccountStatus::Deprovisioned && account.is_deactivated_by_us(case.was.as_deref());
-    usize::from(comes_back) + usize::from(account.is_live() && account.marks.unsure.memberships)
+    if comes_back {
+        calls.insert(READ_ACCOUNT, 1);
+    }
+    if account.is_live() && account.marks.unsure.memberships {
+        calls.insert(LIST_GROUPS, 1);
+    }
+    calls
 }
 
 /// The answer of an Okta that does as it is asked, and holds what it is known to hold.

@@ -3,7 +3,7 @@
 use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
 use crate::domain::account::group_rule::{Foretold, RuledAccount};
-use crate::domain::guard::calls::calls;
+use crate::domain::guard::calls::{Calls, calls};
 use crate::domain::guard::change::{sift_calls, summary};
 use crate::domain::guard::planned::foresee;
 use crate::domain::guard::rejection::Rejected;
@@ -57,6 +57,9 @@ pub struct Preview {
     pub basis: String,
     /// Calls to Okta that it takes, with those that follow from their answers.
     pub calls: usize,
+    /// The same by the names of their steps; not part of a plan that is saved.
+    #[serde(skip)]
+    pub steps: Calls,
 }
 
 impl Preview {
@@ -114,6 +117,7 @@ pub fn preview(about: About, rulebook: &Rulebook, directory: &mut Cow<Directory>
         remarks: Vec::new(),
         basis: String::new(),
         calls: 0,
+        steps: Calls::new(),
     };
     let mut asked_for = BTreeMap::new();
     if conflict.is_none() {
@@ -138,11 +142,15 @@ pub fn preview(about: About, rulebook: &Rulebook, directory: &mut Cow<Directory>
                     preview.ungoverned = groups.map(|group| group.name.clone()).collect();
                 }
                 preview.remarks.clone_from(&plan.remarks);
-                preview.calls = if plan.steps.is_empty() { 0 } else { calls(case, &plan, rulebook, directory, now) };
+                if !plan.steps.is_empty() {
+                    preview.steps = calls(case, &plan, rulebook, directory, now);
+                    preview.calls = preview.steps.values().sum();
+                }
                 preview.obstacle = plan.unfinished.filter(|_| plan.steps.is_empty());
                 // Without the account nothing is done.
                 if let Some(why) = adopted.and_then(|adopted| adopted.rejected.clone()) {
                     (preview.changes, preview.calls, preview.obstacle) = (BTreeMap::new(), 0, Some(why));
+                    preview.steps = Calls::new();
                     asked_for = BTreeMap::new();
                 }
                 if let Some(why) = protected.filter(|_| !plan.steps.is_empty()) {
