@@ -15,6 +15,7 @@ mod common {
     pub mod skipped;
     pub mod store;
     pub mod wait;
+    pub mod workspace;
 }
 
 mod admin;
@@ -38,6 +39,9 @@ mod reconciliation;
 mod refusals;
 mod safeguards;
 mod sign_in;
+mod safeguards;
+mod screens;
+mod stories;
 mod rotation;
 mod truth;
 mod undo;
