@@ -164,29 +164,40 @@ const GROUPS: [(&str, &[&str]); 9] = [
 
 const AFTER: &str = "\
 Examples:
-  $ namely-okta-sync sandbox                       both sides simulated, and a judgement
-  $ namely-okta-sync check                         is the configuration sound, do both sides answer
-  $ namely-okta-sync status                        is it safe, who waits, what to do about it
-  $ namely-okta-sync explain ada@acme.com          why somebody has what they have
+  $ namely-okta-sync sandbox               both sides simulated, and a judgement
+  $ namely-okta-sync check                 is the configuration sound
+  $ namely-okta-sync status                is it safe, who waits, what to do
+  $ namely-okta-sync explain ada@acme.com  why somebody has what they have
   $ namely-okta-sync end-access ada@acme.com --why \"stolen laptop\"
 
-Exit codes: 0 it is so, or was done; 1 refused, or somebody must act; 2 nothing can be said; 64 not understood.
-Environment: NAMELY_OKTA_SYNC_CONFIG names the configuration, NAMELY_OKTA_SYNC_SERVICE a running service;
-  asked with NAMELY_OKTA_SYNC_TOKEN, trusted by NAMELY_OKTA_SYNC_CA; NO_COLOR. Each command says more with --help.";
+Exit codes: 0 it is so, or was done; 1 refused, or somebody must act;
+  2 nothing can be said; 64 not understood.
+Environment: NAMELY_OKTA_SYNC_CONFIG names the configuration,
+  NAMELY_OKTA_SYNC_SERVICE a running service, asked with NAMELY_OKTA_SYNC_TOKEN,
+  trusted by NAMELY_OKTA_SYNC_CA; NO_COLOR. Each command says more with --help.";
+
+/// A line of the help in lines that fit the terminal, all but the first begun by `indent` blanks.
+fn fitting(line: String, indent: usize) -> String {
+    match commands::columns() {
+        Some(columns) => commands::wrapped(&line, columns, indent),
+        None => line,
+    }
+}
 
 /// The command line, with its commands in groups.
 fn command() -> clap::Command {
     let command = Cli::command();
     let about = |name: &&str| {
         let found = command.find_subcommand(name).and_then(|sub| sub.get_about()).map(ToString::to_string);
-        format!("  {name:<15} {}", found.unwrap_or_default())
+        fitting(format!("  {name:<15} {}", found.unwrap_or_default()), 18)
     };
     let group = |(title, names): &(&str, &[&str])| {
         format!("{title}:\n{}", names.iter().map(about).collect::<Vec<_>>().join("\n"))
     };
     let commands = GROUPS.iter().map(group).collect::<Vec<_>>().join("\n\n");
     let help = format!("{{about}}\n\n{{usage-heading}} {{usage}}\n\n{commands}\n\nOptions:\n{{options}}\n\n{AFTER}\n");
-    command.help_template(help)
+    let about = fitting(command.get_about().map(ToString::to_string).unwrap_or_default(), 0);
+    command.about(about).help_template(help)
 }
 
 /// What a shell says of a program whose reader has gone.

@@ -5,6 +5,7 @@ use super::finding::{self, Finding, all, bad, good, warning};
 use super::permissions::role_finding;
 use super::place::ConfigFile;
 use super::places::places;
+use super::table::{columns, wrapped};
 use crate::actors::poller::read_catalogue;
 use crate::admin::auth;
 use crate::clock::Clock;
@@ -18,8 +19,8 @@ use crate::namely::client::Reply as NamelyReply;
 use crate::namely::wire::ProfilesPage;
 use crate::namely::{NamelyClient, Reader};
 use crate::notify::channel::Kind;
-use crate::okta::auth::{Credentials, NoToken};
 use crate::okta::OktaClient;
+use crate::okta::auth::{Credentials, NoToken};
 use crate::okta::schema::{misfits, unfit};
 use crate::okta::wire::{GroupObject, GroupRule};
 use crate::store::{Location, Store, StoreError, ambiguous_anchors, population, renamed_in, unconfigured};
@@ -41,6 +42,9 @@ pub struct Options {
     #[arg(long)]
     pub json: bool,
 }
+
+/// Where on a line it begins what was found.
+const INDENT: usize = 34;
 
 /// Checks; the exit code is 1 if anything is wrong.
 pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
@@ -81,7 +85,8 @@ pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
                 (true, true) => "WARN",
                 (true, false) => "ok  ",
             };
-            println!("{word} {:<28} {}", finding.what, finding.found);
+            let line = format!("{word} {:<28} {}", finding.what, finding.found);
+            println!("{}", columns().map_or_else(|| line.clone(), |columns| wrapped(&line, columns, INDENT)));
         }
     }
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -250,6 +255,7 @@ fn custom_finding(what: &str, custom: &BTreeSet<String>, catalogue: NamelyReply)
         fields["fields"].as_array().into_iter().flatten().filter_map(|f| f["name"].as_str()).collect();
     let unknown: Vec<&str> = custom.iter().map(String::as_str).filter(|name| !known.contains(name)).collect();
     Some(match unknown.as_slice() {
+        [] if custom.len() == 1 => good(what, "the one that is mapped is in Namely's catalogue"),
         [] => good(what, format!("all {} are in Namely's catalogue", custom.len())),
         unknown => bad(
             what,

@@ -1,10 +1,10 @@
 //! One file per subcommand.
 
 /// Prints a text to a person, as `println!` does, with whatever names and reasons stand in it made visible line by line: nothing that
-/// somebody typed in Namely or Okta moves the cursor. Tables do the same for their cells, and documents for machines are printed as they are.
+/// somebody typed in Namely or Okta moves the cursor. A terminal gets lines that fit. Tables do the same for their cells, and documents for machines are printed as they are.
 macro_rules! say {
     ($($text:tt)*) => {
-        println!("{}", crate::domain::text::visible_lines(&format!($($text)*)))
+        println!("{}", $crate::commands::table::fitted(&crate::domain::text::visible_lines(&format!($($text)*))))
     };
 }
 
@@ -49,6 +49,8 @@ mod standby;
 pub mod starters;
 pub mod status;
 mod store;
-mod table;
+pub(crate) mod table;
 pub mod timeline;
 pub mod undo;
+
+pub use table::{columns, wrapped};

@@ -1,7 +1,7 @@
 //! `status`: is it safe, is it keeping up, when will it be done, who is waiting; once, or as it changes.
 
 use super::backend::Asking;
-use super::table::colours;
+use super::table::{colours, fitted};
 use crate::admin::concerns::{Weight, count, ends, short, with_access};
 use crate::admin::routes::Ask;
 use crate::admin::state::{Budget, ENDS_SOON, OrgState, Overall, State, TenantState};
@@ -43,7 +43,7 @@ pub async fn status(options: &Options) -> anyhow::Result<ExitCode> {
         let state = read(&options.asking).await?;
         match options.asking.json {
             true => println!("{}", serde_json::to_string_pretty(&state)?),
-            false => println!("{}", text(&state)),
+            false => println!("{}", fitted(&text(&state))),
         }
         return Ok(match state.overall() {
             Overall::Ok => ExitCode::SUCCESS,
@@ -53,7 +53,7 @@ pub async fn status(options: &Options) -> anyhow::Result<ExitCode> {
     }
     loop {
         // A service that is about to be started again is waited for.
-        let text = read(&options.asking).await.map_or_else(|e| format!("{e:#}"), |state| text(&state));
+        let text = read(&options.asking).await.map_or_else(|e| format!("{e:#}"), |state| fitted(&text(&state)));
         if std::io::stdout().is_terminal() {
             print!("\x1b[H\x1b[2J");
         }

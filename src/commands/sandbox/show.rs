@@ -9,7 +9,7 @@ use crate::sandbox::scenario::{Kind, Scenario};
 use crate::sandbox::world::World;
 use crate::store::Backlog;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{Attribute, Cell, CellAlignment, Color, Table};
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -169,6 +169,7 @@ pub fn both_clocks(simulated: f64, scale: f64) -> String {
 pub fn print_report(report: &Report, last: &Snapshot) {
     let figures = &report.figures;
     let mut table = Table::new();
+    table.set_content_arrangement(ContentArrangement::Dynamic);
     table.load_style(UTF8_FULL_CONDENSED);
     let bold = |text: &str| if colours() { Cell::new(text).add_attribute(Attribute::Bold) } else { Cell::new(text) };
     table.set_header([bold("what"), bold("value"), bold("meaning")]);
