@@ -1,7 +1,10 @@
 //! The oracle: evaluates a run from the simulators' own histories and the scenario's own expectations, independently of the
 //! service's code. Of the service it reads only the audit, by plain SQL.
 
+mod copy;
 pub mod harm;
+
+pub use copy::copied;
 
 use super::history::{Exchange, Rejection};
 use super::okta::Okta;
@@ -27,7 +30,8 @@ pub struct Spread {
 }
 
 impl Spread {
-    fn of(mut times: Vec<i64>) -> Self {
+    /// Of these times.
+    pub fn of(mut times: Vec<i64>) -> Self {
         times.sort_unstable();
         let at = |part: usize| times.get((times.len() * part).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0);
         Self { p50: at(50), p99: at(99), max: times.last().copied().unwrap_or(0) }

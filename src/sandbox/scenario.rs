@@ -24,7 +24,7 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ("layoff", "one in five leaves at once"),
     ("upheaval", "at once: as many join as there are, everybody else changes the department, one in ten leaves"),
     (
-        "lives",
+        LIVES,
         "three weeks of every path: pre-hires, moved dates, leave and return, rehires, new names, rescinded departures",
     ),
     (
@@ -40,8 +40,11 @@ pub const SCENARIOS: &[(&str, &str)] = &[
 /// The scenario of two tenants and two orgs, which has a world of its own (`merger.rs`).
 pub const MERGER: &str = "merger";
 
-/// Days that the scenario of every path takes.
-const LIVES: i32 = 22;
+/// The scenario of every path, which takes weeks.
+pub const LIVES: &str = "lives";
+
+/// Days that it takes.
+const LIVES_DAYS: i32 = 22;
 /// Days before the start at which an account is made.
 const LEAD: i32 = 7;
 /// Terminations per minute that a reserve of a tenth of 600 calls serves: revoking sessions and deactivating is two.
@@ -158,7 +161,7 @@ impl Scenario {
                 changes.extend(others.map(|(n, p)| terminate(n, p, Duration::ZERO)));
                 (people, changes)
             }
-            "lives" => {
+            LIVES => {
                 let people = hr.population(employees.max(20));
                 let changes = super::lives::changes(&people, &mut hr, today);
                 (people, changes)
@@ -190,7 +193,7 @@ impl Scenario {
                 administrator: n % 2 == 0,
             }));
         }
-        let last_day = if name == "lives" { today + LIVES.days() } else { today };
+        let last_day = if name == LIVES { today + LIVES_DAYS.days() } else { today };
         Ok(Self { name: name.to_owned(), people, changes, days: (today, last_day), strangers })
     }
 

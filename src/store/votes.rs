@@ -15,9 +15,8 @@ use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::domain::guard::decider::Tally;
 use crate::domain::guard::vote::{
-    self,
-    Approval, Count, LETS_IN, Outcome, Says, Settled, Takes, comes_to, count, counts, is_rejected, lets_in, missing,
-    names, not_taken_back, says_no_more, settled,
+    self, Approval, Count, LETS_IN, Outcome, Says, Settled, Takes, comes_to, count, counts, is_rejected, lets_in,
+    missing, names, not_taken_back, says_no_more, settled,
 };
 use crate::domain::{Decider, Rulebook};
 use serde::{Deserialize, Serialize};

@@ -202,6 +202,8 @@ fn what_becomes_of_work_is_written_in_one_file() {
             writes.iter().any(|write| code.contains(write))
         })
         .map(|file| file.strip_prefix(root()).expect("of this repository").display().to_string())
+        // Into a file of its own.
+        .filter(|name| !OUTSIDERS.iter().any(|outside| name.ends_with(outside)))
         .collect();
     assert_eq!(found, ["src/store/rows/work.rs"], "load the row, ask `domain::work::machine`, save the row");
 }
@@ -218,13 +220,16 @@ fn code_without_tests() -> BTreeMap<String, String> {
     named.filter(|(name, _)| !name.ends_with("tests.rs")).collect()
 }
 
+/// The oracle asks the store itself.
+const OUTSIDERS: [&str; 2] = ["sandbox/oracle.rs", "sandbox/oracle/copy.rs"];
+
 #[test]
 fn what_the_store_is_made_of_is_named_in_one_folder() {
     let named: Vec<String> =
         code_without_tests().into_iter().filter(|(_, code)| code.contains("rusqlite")).map(|(name, _)| name).collect();
     let outside = named.iter().filter(|name| !name.starts_with("store/engine/"));
     // The oracle reads the file as an outsider: it judges what the store says, and must not believe it.
-    assert_eq!(outside.collect::<Vec<_>>(), ["sandbox/oracle.rs"], "ask through a `Tx`");
+    assert_eq!(outside.collect::<Vec<_>>(), OUTSIDERS, "ask through a `Tx`");
 }
 
 #[test]
@@ -241,7 +246,7 @@ fn statements_stand_with_the_rows_of_the_tables() {
         .filter(|name| !name.starts_with("store/rows/") && !name.starts_with("store/engine/"))
         .collect();
     // The oracle asks as an outsider.
-    assert_eq!(found, ["sandbox/oracle.rs"], "put a statement into the file of its table in store/rows");
+    assert_eq!(found, OUTSIDERS, "put a statement into the file of its table in store/rows");
 }
 
 #[test]

@@ -3,9 +3,13 @@
 #[path = "../common"]
 mod common {
     pub mod keys;
+    #[allow(dead_code, reason = "not everything that a server can do is done to it here")]
+    pub mod postgres;
     pub mod program;
+    pub mod skipped;
 }
 
+mod nodes_of_the_sandbox;
 mod official_client;
 mod sandbox;
 mod simulated_faults;

@@ -1,6 +1,7 @@
 //! `sandbox --scenario merger`: two tenants, two orgs, one service, and a judgement.
 
 use super::super::table::table;
+use super::kept::Kept;
 use super::options::{Options, least_role, tempdir};
 use super::show::both_clocks;
 use super::stay::Staying;
@@ -68,7 +69,7 @@ pub fn config(world: &Tenants, folder: &Path) -> anyhow::Result<Config> {
 
 /// Plays the merger; the exit code is 1 if anybody was harmed, or anything lost, unaudited or over a limit.
 pub async fn merger(options: &Options) -> anyhow::Result<ExitCode> {
-    let clock = Clock::scaled_from_today(options.time_scale);
+    let clock = Clock::scaled_from_today(options.scale());
     let mut merger = Merger::make(options.employees, options.seed, &clock);
     let namely = namely::Options { seed: options.seed, ..namely::Options::default() };
     let okta = okta::Options {
@@ -113,7 +114,7 @@ pub async fn merger(options: &Options) -> anyhow::Result<ExitCode> {
         seed: options.seed,
         employees: options.employees,
         everybody: merger.everybody.len(),
-        time_scale: options.time_scale,
+        time_scale: options.scale(),
         wall_seconds: clock.now().since(start).as_secs_f64(),
         lost: findings.len(),
         findings,
@@ -138,8 +139,9 @@ pub async fn merger(options: &Options) -> anyhow::Result<ExitCode> {
         let namely = ["http://127.0.0.1:7001", "http://127.0.0.1:7003"].into_iter().zip(&world.namely);
         let okta = ["http://127.0.0.1:7002", "http://127.0.0.1:7004"].into_iter().zip(&world.okta);
         let places = namely.map(|(of, side)| (of, side.url())).chain(okta.map(|(of, side)| (of, side.url())));
-        let staying = Staying { folder: &temporary.path, address: None, places: places.collect() };
-        let path = staying.write(include_str!("../../../config/merger.toml"), "../var/merger")?;
+        let kept = Kept::of(options, &temporary.path).await?;
+        let staying = Staying { folder: &temporary.path, address: None, places: places.collect(), kept: &kept };
+        let path = staying.write(include_str!("../../../config/merger.toml"), "../var/merger", "sandbox")?;
         eprintln!(
             "staying: configuration at {0} (Ctrl-C ends)\nTry, from another terminal: namely-okta-sync links list --config {0}",
             path.display()

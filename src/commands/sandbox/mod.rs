@@ -1,6 +1,10 @@
 //! `sandbox`: both simulators, the real service against them over HTTP, a scenario, and a judgement.
 
+mod driven;
+mod kept;
+mod killed;
 pub mod merger;
+mod nodes;
 mod options;
 mod show;
 mod stay;
@@ -8,11 +12,9 @@ mod stay;
 pub use options::Options;
 
 use super::failure::usage;
-use crate::actors::Service;
-use crate::admin::{self, Served};
+use super::process::Signals;
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
-use crate::metrics::Metrics;
 use crate::sandbox::faults::{Fault, Kind as Wrong};
 use crate::sandbox::oracle::{Evidence, evaluate};
 use crate::sandbox::population::Status;
@@ -20,6 +22,10 @@ use crate::sandbox::scenario::{Kind, MERGER, Scenario};
 use crate::sandbox::world::{PATIENCE, Watch, World, today};
 use crate::sandbox::{namely, okta};
 use anyhow::{Context, bail};
+use driven::Driven;
+use kept::Kept;
+use killed::Interruption;
+use nodes::Nodes;
 use options::{least_role, tempdir};
 use show::{Report, Screen, Snapshot, print_report};
 use stay::{Cast, Staying, commands};
@@ -35,48 +41,52 @@ const MARGIN: Duration = Duration::from_secs(2);
 
 /// Plays a scenario; the exit code is 1 if anybody was harmed, or anything lost, out of order, unaudited or over a limit.
 pub async fn sandbox(options: Options) -> anyhow::Result<ExitCode> {
-    if !(0.1..=40.0).contains(&options.time_scale) {
-        return Err(usage(format!("--time-scale {} is outside 0.1 to 40", options.time_scale)));
+    if let Some(problem) = options.problem() {
+        return Err(usage(problem));
     }
-    if !(0.05..=1.0).contains(&options.principal_share) {
-        return Err(usage(format!("--principal-share {} is outside 0.05 to 1", options.principal_share)));
+    if options.nodes == 1 {
+        return run(options).await;
     }
-    if !(0.0..=0.9).contains(&options.competition) || !(0.0..=0.5).contains(&options.faults) {
-        return Err(usage("--competition goes from 0 to 0.9, --faults from 0 to 0.5"));
+    // Nodes end with whoever has started them.
+    let mut signals = Signals::new()?;
+    tokio::select! {
+        biased;
+        done = run(options) => done,
+        () = signals.next() => bail!("stopped, with all nodes"),
     }
+}
+
+async fn run(options: Options) -> anyhow::Result<ExitCode> {
     if options.scenario == MERGER {
         return merger::merger(&options).await;
     }
-    let clock = Clock::scaled_from_today(options.time_scale);
+    // Nodes and their leases go by the real clock.
+    let clock = if options.nodes > 1 { Clock::system() } else { Clock::scaled_from_today(options.scale()) };
     let scenario = Scenario::make(&options.scenario, options.employees, options.seed, today(clock.now()))
         .map_err(anyhow::Error::msg)?;
     let temporary = tempdir(&options)?;
     let folder = options.keep.clone().unwrap_or_else(|| temporary.path.clone());
     let world = World::start(&scenario, namely_options(&options), okta_options(&options), clock.clone())?;
-    let mut config = config(&world, &folder)?;
-    least_role(&world.okta, &config, &config.okta[0].name);
-    if options.faults > 0.0 {
-        // Answers that come too late are given up on sooner, so that a quick clock does not wait for minutes.
-        config.okta[0].transport.timeout = Duration::from_secs(3);
-    }
-    let service = Service::start(config, clock.clone(), Metrics::new()).await?;
-    let listen = crate::sandbox::world::any_port();
-    let address = admin::serve(listen, Served::of(&service))?;
-    let screen = Screen::new(options.report.is_some(), &scenario, &world, address);
-    settle(&world, &service, &screen).await?;
+    let kept = Kept::of(&options, &folder).await?;
+    let mut driven = drive(&options, &scenario, &world, &kept, &folder).await?;
+    let screen = Screen::new(options.report.is_some(), &scenario, &world, driven.address);
+    settle(&world, &mut driven, &screen).await?;
     add_faults(&world, &options);
     let start = clock.now();
-    let played = play(&world, &scenario, &service, &screen).await?;
+    let played = play(&world, &scenario, &mut driven, &screen).await?;
     screen.finish();
-    let report = report(&options, &scenario, &world, &service, start)?;
+    let audit = kept.for_the_oracle(&folder).await?;
+    let ended = Ended { audit: &audit, kept: &kept, driven: &driven, start };
+    let report = report(&options, &scenario, &world, &ended)?;
     match options.report {
         Some(_) => println!("{}", serde_json::to_string_pretty(&report)?),
         None => print_report(&report, &played),
     }
     if options.stay {
         let places = vec![("http://127.0.0.1:7001", world.namely.url()), ("http://127.0.0.1:7002", world.okta.url())];
-        let staying = Staying { folder: &folder, address: Some(address), places };
-        let path = staying.write(include_str!("../../../config/sandbox.toml"), "../var/sandbox")?;
+        let address = driven.address;
+        let staying = Staying { folder: &folder, address: Some(address), places, kept: &kept };
+        let path = staying.write(include_str!("../../../config/sandbox.toml"), "../var/sandbox", "sandbox")?;
         eprintln!(
             "staying: metrics at http://{address}/metrics, configuration at {} (Ctrl-C ends)\nTry, from another terminal:\n{}",
             path.display(),
@@ -126,7 +136,7 @@ fn add_faults(world: &World, options: &Options) {
         status,
         body: serde_json::json!({ "errorCode": code, "errorSummary": "injected", "errorCauses": [] }).to_string(),
     };
-    let too_late = Duration::from_secs_f64(5.0 * options.time_scale);
+    let too_late = Duration::from_secs_f64(5.0 * options.scale());
     let kinds = [error(500, "E0000009"), error(503, ""), Wrong::Reset, Wrong::LoseReply, Wrong::Slow(too_late)];
     let mut okta = world.okta.core();
     for kind in kinds {
@@ -151,40 +161,67 @@ pub fn config(world: &World, folder: &Path) -> anyhow::Result<Config> {
     Ok(config)
 }
 
+/// Starts the service here, or the nodes.
+async fn drive(
+    options: &Options,
+    scenario: &Scenario,
+    world: &World,
+    kept: &Kept,
+    folder: &Path,
+) -> anyhow::Result<Driven> {
+    if options.nodes > 1 {
+        least_role(&world.okta, &config(world, folder)?, "sandbox");
+        let places = [("http://127.0.0.1:7001", world.namely.url()), ("http://127.0.0.1:7002", world.okta.url())];
+        let nodes = Nodes::start(options.nodes, kept, folder, &places)?;
+        return Ok(Driven::apart(nodes, Interruption::of(scenario, options.seed)));
+    }
+    let mut config = config(world, folder)?;
+    least_role(&world.okta, &config, &config.okta[0].name);
+    config.service.store = kept.place.clone();
+    if options.faults > 0.0 {
+        // Answers that come too late are given up on sooner, so that a quick clock does not wait for minutes.
+        config.okta[0].transport.timeout = Duration::from_secs(3);
+    }
+    Driven::here(config, world.clock.clone()).await
+}
+
 /// Waits until both sides are known and agree: then the scenario may begin.
-async fn settle(world: &World, service: &Service, screen: &Screen) -> anyhow::Result<()> {
+async fn settle(world: &World, driven: &mut Driven, screen: &Screen) -> anyhow::Result<()> {
     let clock = &world.clock;
     let start = clock.monotonic();
+    // The rate limit windows that reading Okta has opened are not the scenario's; an hour of the real clock is not waited for.
+    let (window, patience) = match driven.is_simulated() {
+        true => (Duration::from_secs(61), Duration::from_secs(3600)),
+        false => (Duration::ZERO, PATIENCE),
+    };
     loop {
-        let backlog = service.store.backlog().await?;
-        screen.prepare(&service.readiness.reasons(), backlog.total());
-        // The rate limit windows that reading Okta has opened are not the scenario's.
+        let (missing, backlog) = driven.condition().await?;
+        screen.prepare(&missing, backlog.total());
         let last = world.okta.core().history().of_work().next_back().map_or(Moment::default(), |e| e.arrived);
-        let windows_are_over = clock.now().since(last) > Duration::from_secs(61);
-        if service.readiness.is_ready() && backlog.total() == 0 && windows_are_over {
+        if missing.is_empty() && backlog.total() == 0 && clock.now().since(last) > window {
             return Ok(());
         }
-        if clock.monotonic().since(start) > PATIENCE.max(Duration::from_secs(3600)) {
-            bail!("the service did not get ready: {:?}", service.readiness.reasons());
+        if clock.monotonic().since(start) > patience {
+            bail!("the service did not get ready: {missing:?}");
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(driven.glance()).await;
     }
 }
 
 /// Plays the scenario and waits until nothing is dirty and every change has arrived, or nothing moves any more.
-async fn play(world: &World, scenario: &Scenario, service: &Service, screen: &Screen) -> anyhow::Result<Snapshot> {
+async fn play(world: &World, scenario: &Scenario, driven: &mut Driven, screen: &Screen) -> anyhow::Result<Snapshot> {
     let hr = tokio::spawn({
         let (world, scenario) = (world.clone(), scenario.clone());
         async move { world.play(&scenario).await }
     });
     let mut watch = Watch::new(scenario);
-    let start = world.clock.monotonic();
+    let (start, since) = (world.clock.monotonic(), world.clock.now());
     let mut moved = (usize::MAX, usize::MAX, world.clock.monotonic());
     loop {
         world.okta.core().settle(world.clock.now());
         let kinds = watch.watch(&world.okta.core());
-        let backlog = service.store.backlog().await?;
-        let snapshot = Snapshot::take(kinds, &backlog, &service.metrics, world.clock.now());
+        let (backlog, all_has_happened) = driven.go_on(world, since).await?;
+        let snapshot = Snapshot::take(kinds, &backlog, &driven.metrics, world.clock.now());
         screen.show(&snapshot);
         let asked = world.okta.core().history().of_work().count();
         let edits = world.namely.core().edits();
@@ -192,8 +229,9 @@ async fn play(world: &World, scenario: &Scenario, service: &Service, screen: &Sc
             moved = (asked, edits, world.clock.monotonic());
         }
         let still = world.clock.monotonic().since(moved.2);
-        let ahead = ahead(world, scenario, service, start).await?;
-        if ahead.is_none() && hr.is_finished() && backlog.total() == 0 && (watch.is_over() || still > PATIENCE) {
+        let ahead = ahead(world, scenario, driven, start).await?;
+        let is_quiet = ahead.is_none() && hr.is_finished() && backlog.total() == 0;
+        if is_quiet && ((watch.is_over() && all_has_happened) || still > PATIENCE) {
             return Ok(snapshot);
         }
         // Nothing goes on, and what comes next is far away: on to that moment.
@@ -204,41 +242,42 @@ async fn play(world: &World, scenario: &Scenario, service: &Service, screen: &Sc
         if still > PATIENCE * 6 {
             bail!("the run got stuck with {} people in the backlog", backlog.total());
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(driven.glance()).await;
     }
 }
 
 /// How long it is until HR edits somebody, or a date passes, before the scenario's last day.
-async fn ahead(
-    world: &World,
-    scenario: &Scenario,
-    service: &Service,
-    start: Moment,
-) -> anyhow::Result<Option<Duration>> {
+async fn ahead(world: &World, scenario: &Scenario, driven: &Driven, start: Moment) -> anyhow::Result<Option<Duration>> {
     let since_start = world.clock.monotonic().since(start);
     let edit = scenario.changes.iter().map(|change| change.at).find(|at| *at > since_start);
     let edit = edit.map(|at| at - since_start);
     let now = world.clock.now();
-    let date = service.store.next_change().await?.filter(|at| today(*at) <= scenario.days.1 && *at > now);
+    let date = driven.next_change().await?.filter(|at| today(*at) <= scenario.days.1 && *at > now);
     let date = date.map(|at| at.since(now));
     Ok([edit, date].into_iter().flatten().min())
 }
 
-fn report(
-    options: &Options,
-    scenario: &Scenario,
-    world: &World,
-    service: &Service,
+/// A run that is over.
+struct Ended<'a> {
+    audit: &'a Path,
+    kept: &'a Kept,
+    driven: &'a Driven,
     start: Moment,
-) -> anyhow::Result<Report> {
+}
+
+fn report(options: &Options, scenario: &Scenario, world: &World, ended: &Ended) -> anyhow::Result<Report> {
+    let take_over = ended.driven.interruption().and_then(|kill| kill.found(scenario, world, ended.start));
+    if ended.driven.interruption().is_some() && take_over.is_none() {
+        bail!("no node was killed: the run ended before anything was written to Okta");
+    }
     let namely = world.namely.core().history().exchanges().to_vec();
     let okta = world.okta.core();
     let evidence = Evidence {
         scenario,
-        start,
+        start: ended.start,
         okta: &okta,
         namely: &namely,
-        store: service.store.path(),
+        store: ended.audit,
         excused: &BTreeSet::new(),
     };
     Ok(Report {
@@ -246,7 +285,10 @@ fn report(
         seed: options.seed,
         employees: options.employees,
         changes: scenario.changes.len(),
-        time_scale: options.time_scale,
+        time_scale: options.scale(),
+        store: ended.kept.shown(),
+        nodes: options.nodes,
+        take_overs: take_over.into_iter().collect(),
         figures: evaluate(&evidence).context("the audit of the run cannot be read")?,
     })
 }

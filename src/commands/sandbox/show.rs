@@ -1,6 +1,7 @@
 //! What a person sees of a run: progress while it goes on, a table when it is over.
 
 use super::super::table::colours;
+use super::killed::TakeOver;
 use crate::clock::Moment;
 use crate::metrics::Metrics;
 use crate::okta::Bucket;
@@ -24,6 +25,12 @@ pub struct Report {
     pub employees: usize,
     pub changes: usize,
     pub time_scale: f64,
+    /// `file`, or the address of a database without its password.
+    pub store: String,
+    /// Processes that could serve it.
+    pub nodes: usize,
+    /// Kills of the one that served.
+    pub take_overs: Vec<TakeOver>,
     #[serde(flatten)]
     pub figures: Figures,
 }
@@ -220,6 +227,24 @@ pub fn print_report(report: &Report, last: &Snapshot) {
             "access revoked",
             seconds(figures.revoke_ms.p99),
             &format!("99 of 100 after detection; {}", spread(&figures.revoke_ms)),
+        );
+    }
+    if report.nodes > 1 || report.store != "file" {
+        row("nodes", report.nodes.to_string(), &format!("one at a time serves the store, {}", report.store));
+    }
+    for one in &report.take_overs {
+        row(
+            "take-over",
+            format!("{:.1} s", one.first_call_after_seconds),
+            &format!(
+                "from the kill of {} to the first call of {}, which served after {:.1} s",
+                one.killed, one.next, one.serves_after_seconds
+            ),
+        );
+        row(
+            "revoked across it",
+            seconds(one.revoke_ms.p99),
+            &format!("99 of 100 of {} leavers after HR's edit; {}", one.leavers, spread(&one.revoke_ms)),
         );
     }
     let verdicts = [

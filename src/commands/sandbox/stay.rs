@@ -1,6 +1,8 @@
 //! `--stay`: a sandbox that goes on, with a configuration by which every other command finds it.
 
+use super::kept::Kept;
 use crate::sandbox::{namely, okta};
+use secrecy::ExposeSecret;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,7 @@ pub struct Staying<'a> {
     pub address: Option<SocketAddr>,
     /// Where the simulators are, beside what stands for that in the shipped configuration.
     pub places: Vec<(&'static str, String)>,
+    pub kept: &'a Kept,
 }
 
 /// Who can be asked about, and who could leave next.
@@ -23,8 +26,8 @@ pub struct Cast<'a> {
 }
 
 impl Staying<'_> {
-    /// Writes a shipped configuration as `sandbox.toml`, pointed at what runs.
-    pub fn write(&self, text: &str, stores: &str) -> std::io::Result<PathBuf> {
+    /// Writes a shipped configuration as `NAME.toml`, pointed at what runs.
+    pub fn write(&self, text: &str, stores: &str, name: &str) -> std::io::Result<PathBuf> {
         for (name, token) in
             [("namely-token", namely::Options::default().token), ("okta-token", okta::Options::default().token)]
         {
@@ -38,7 +41,14 @@ impl Staying<'_> {
             ("env:OKTA_TOKEN", "file:okta-token".into()),
         ];
         let text = self.places.iter().chain(&service).fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
-        let path = self.folder.join("sandbox.toml");
+        let text = match &self.kept.url {
+            None => text,
+            Some(url) => {
+                std::fs::write(self.folder.join("store-url"), url.expose_secret())?;
+                text.replace(&self.folder.join("store.db").display().to_string(), "file:store-url")
+            }
+        };
+        let path = self.folder.join(name).with_extension("toml");
         std::fs::write(&path, text)?;
         Ok(path)
     }
