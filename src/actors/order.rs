@@ -22,6 +22,10 @@ use tracing::{Instrument, Span};
 /// How long a call that ends access is waited for, in real time; less if the timeout of the org is shorter.
 const REVOKE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long after its announcement was asked for a call may still leave, in real time. Who it is for is looked at for so long after that
+/// announcement as a call may land (`domain/plan/doubt.rs`): one that leaves much later could land after the last look.
+const LONGEST_ANNOUNCED: Duration = Duration::from_secs(60);
+
 /// Commits the intent of a write just before it leaves.
 pub type Announce = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Result<Begun, StoreError>> + Send>> + Send>;
 
@@ -107,6 +111,7 @@ pub(crate) struct Heard {
 /// Announces a call, sends it, and answers whoever has ordered it; returns what was heard, nothing if it did not leave.
 pub(crate) async fn send(order: Order, client: OktaClient, clock: Clock, seconds: Histogram) -> Option<Heard> {
     let heard = || order.progress.iter().for_each(|progress| progress.heard(&clock));
+    let asked = clock.monotonic();
     let intent = match order.announce {
         None => None,
         Some(announce) => match announce().await {
@@ -129,7 +134,13 @@ pub(crate) async fn send(order: Order, client: OktaClient, clock: Clock, seconds
     if intent.is_some() {
         failpoint::reach(Point::IntentCommitted);
     }
-    let in_flight = match order.permission.as_ref().map(|ask| ask()).transpose() {
+    let waited = clock.real(clock.monotonic().since(asked));
+    let is_new = match intent.is_some() && waited > LONGEST_ANNOUNCED {
+        true => Err(format!("it was announced {} s ago, which is too long for it to leave", waited.as_secs())),
+        false => Ok(()),
+    };
+    let permitted = is_new.and_then(|()| order.permission.as_ref().map(|ask| ask()).transpose());
+    let in_flight = match permitted {
         Ok(in_flight) => in_flight,
         Err(why) => {
             let _ = order.answer.send(Delivered::Replied { reply: Reply::NotSent(why), intent });
@@ -150,8 +161,10 @@ pub(crate) async fn send(order: Order, client: OktaClient, clock: Clock, seconds
         }
     };
     let reply = tokio::select! {
-        sent = sent => sent.unwrap_or_else(|_| Reply::GivenUp("the call did not end".into())),
+        // First of all, each time: a process that stood still since it was permitted sends nothing any more.
+        biased;
         () = over => Reply::GivenUp("another node may act by now, so its answer is not waited for".into()),
+        sent = sent => sent.unwrap_or_else(|_| Reply::GivenUp("the call did not end".into())),
     };
     let received = clock.monotonic();
     drop(in_flight);
@@ -175,4 +188,86 @@ pub(crate) async fn send(order: Order, client: OktaClient, clock: Clock, seconds
     let message = Heard { symptom, limit, retry_after, status, given_up };
     let _ = order.answer.send(Delivered::Replied { reply, intent });
     Some(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Moment;
+    use crate::okta::auth::Credentials;
+    use prometheus::HistogramOpts;
+    use std::net::TcpListener;
+
+    /// An org that nobody answers for: whoever calls is seen.
+    struct Silent {
+        org: TcpListener,
+        client: OktaClient,
+        seconds: Histogram,
+    }
+
+    impl Silent {
+        fn new(clock: &Clock) -> Self {
+            let org = TcpListener::bind("127.0.0.1:0").expect("a port");
+            org.set_nonblocking(true).expect("does not block");
+            let address = format!("http://{}", org.local_addr().expect("a port"));
+            let credentials = Credentials::Token("token".into());
+            let client = OktaClient::new(&address, credentials, clock, Duration::from_millis(200)).expect("a client");
+            let seconds = Histogram::with_opts(HistogramOpts::new("seconds", "of calls")).expect("a histogram");
+            Self { org, client, seconds }
+        }
+
+        /// What becomes of a call.
+        async fn send(&self, clock: &Clock, announce: Option<Announce>, permission: Option<Permission>) -> Reply {
+            let (answer, delivered) = oneshot::channel();
+            let order = Order {
+                request: Request::get("/api/v1/users/00u1"),
+                priority: Priority::Describe,
+                person: None,
+                ends: false,
+                impatient: false,
+                announce,
+                permission,
+                progress: None,
+                span: Span::none(),
+                answer,
+            };
+            send(order, self.client.clone(), clock.clone(), self.seconds.clone()).await;
+            let Ok(Delivered::Replied { reply, .. }) = delivered.await else { panic!("it is answered") };
+            reply
+        }
+
+        fn was_called(&self) -> bool {
+            self.org.accept().is_ok()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_does_not_leave_when_the_right_to_serve_has_ended_since_it_was_permitted() {
+        let clock = Clock::system();
+        let silent = Silent::new(&clock);
+        for _ in 0..20 {
+            let permission: Permission = Box::new(|| Ok(InFlight::of_a_right_that_has_ended()));
+            let Reply::GivenUp(why) = silent.send(&clock, None, Some(permission)).await else { panic!("given up") };
+            assert!(why.contains("another node may act"), "{why}");
+        }
+        assert!(!silent.was_called());
+        silent.send(&clock, None, None).await;
+        assert!(silent.was_called(), "others are");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_was_announced_long_ago_does_not_leave_any_more() {
+        let clock = Clock::scaled(Moment::from_secs(7), 1.0);
+        let silent = Silent::new(&clock);
+        for (seconds, leaves) in [(61, false), (30, true)] {
+            let waits = clock.clone();
+            let announce: Announce = Box::new(move || {
+                waits.jump(Duration::from_secs(seconds));
+                Box::pin(async { Ok(Begun::Intent(1)) })
+            });
+            let reply = silent.send(&clock, Some(announce), None).await;
+            assert_eq!(matches!(reply, Reply::NotSent(_)), !leaves, "{reply:?}");
+            assert_eq!(silent.was_called(), leaves, "{seconds} s");
+        }
+    }
 }

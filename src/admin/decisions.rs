@@ -7,7 +7,7 @@ use crate::domain::{ChangeKind, Decider, Rulebook};
 use crate::store::{
     Approval, Ballot, Linked, Location, Operator, OperatorRequest, Opined, Opinion, Planned, Store, StoreError, Tx,
     Unfit, Voted, accept_adoption, accept_list, adoption, approve, cancel, drain, find, gone_group, held_people, holds,
-    identity, linked, opine, org_of_hold, pause, request, resume, retry, reverse, split_outlook, vote,
+    identity, linked, opine, org_of_hold, pause_and_wait, request, resume, retry, reverse, split_outlook, vote,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -168,8 +168,9 @@ impl Decisions {
             Ask::Pause => {
                 let org = body["org"].as_str().map(|name| self.org(name)).transpose()?;
                 let change = body["change"].as_str().map(change).transpose()?;
-                let id = pause(&*operator()?, org, change, text("why"), by, now)?;
-                json!({ "pause": id, "org": org, "change": change, "why": text("why"), "by": by.name })
+                let (id, in_flight) = pause_and_wait(&operator()?, org, change, text("why"), by, now)?;
+                let kind = change.map(|kind| kind.as_str());
+                json!({ "pause": id, "org": org, "change": kind, "why": text("why"), "by": by.name, "in_flight": in_flight })
             }
             Ask::Resume => match resume(&*operator()?, body["id"].as_i64(), by, now)? {
                 0 => return Err(Refusal::NotFound("nothing to resume: no such pause lasts".into())),

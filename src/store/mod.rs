@@ -106,7 +106,7 @@ pub use live::LiveRules;
 pub use moving::move_store;
 pub use nodes::drain;
 pub use pages::{Backlog, backlog, known_documents};
-pub use pause::{Pause, Paused, pause, pauses, resume};
+pub use pause::{Pause, Paused, pause, pause_and_wait, pauses, resume};
 pub use preview_match::{Outlook, Side};
 pub use previews::{Extent, preview_of, previews};
 pub use prime::{Primed, accept_list};

@@ -1,7 +1,8 @@
 //! The kill switch: writes that somebody has stopped, everywhere, in an org, or of one kind. Survives restarts.
 
-use super::engine::Tx;
+use super::engine::{Operator, Tx};
 use super::rows::change::change_of;
+use super::rows::intent;
 use super::rows::meta::{forget, meta, set_meta};
 use super::rows::pause as row;
 use super::rows::work;
@@ -19,6 +20,8 @@ pub use super::rows::pause::{Pause, pauses};
 
 /// How long whoever pauses or resumes waits for it to be written down.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Between looks whether what was announced before a pause has its outcome.
+const GLANCE: Duration = Duration::from_millis(50);
 /// Between tries to write a pause down.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -32,6 +35,31 @@ pub fn pause(
     now: Moment,
 ) -> Result<i64, StoreError> {
     row::insert(c, org, change, why, by, now)
+}
+
+/// The same, for somebody who waits: whatever was announced before it may leave still, so it is waited for its outcome, for some
+/// seconds at most. Returns the pause, and how many of those calls have none. Blocks.
+pub fn pause_and_wait(
+    c: &Operator,
+    org: Option<&str>,
+    change: Option<ChangeKind>,
+    why: &str,
+    by: &Decider,
+    now: Moment,
+) -> Result<(i64, i64), StoreError> {
+    let id = pause(c, org, change, why, by, now)?;
+    // Under the lock of all who write: whoever has announced without knowing of the pause is through with that. The pause holds
+    // already, so whoever has the lock for long holds up nothing but the count.
+    let last = c.together(intent::last).unwrap_or(i64::MAX);
+    let mut open = intent::count_until(c, last)?;
+    for _ in 0..PATIENCE.as_millis() / GLANCE.as_millis() {
+        if open == 0 {
+            break;
+        }
+        std::thread::sleep(GLANCE);
+        open = intent::count_until(c, last)?;
+    }
+    Ok((id, open))
 }
 
 /// Ends a pause, or all of them; returns how many.
@@ -229,7 +257,37 @@ fn apply_pauses(c: &Tx, now: Moment) -> Result<usize, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{World, done, effect};
+    use super::super::{EndStep, Store};
     use super::*;
+    use crate::audit::Outcome;
+    use crate::domain::Learned;
+    use crate::domain::record::employee::tests::an_employee;
+    use crate::domain::work::run::{Begun, Next};
+    use tokio::task::spawn_blocking;
+
+    #[tokio::test]
+    async fn whoever_pauses_beside_the_service_is_answered_once_no_call_of_before_can_leave_any_more() {
+        let world = World::new().await;
+        world.see(an_employee()).await;
+        let claim = world.claim().await.remove(0);
+        let Begun::Intent(intent) = world.begin(&claim).await else { panic!("stale") };
+        let (place, now) = (world.store.place().clone(), world.now);
+        let pausing = spawn_blocking(move || {
+            let operator = Store::operator(place).expect("opens");
+            pause_and_wait(&operator, None, None, "night", &Decider::of_token("ann", None), now)
+        });
+        while world.store.run(pauses).await.expect("reads").is_empty() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(world.claim().await.len(), 0, "nothing more is announced");
+        let (lease, effect, next) = (claim.lease, effect(Outcome::Applied), Next::Release(done()));
+        let (account, holder, new_groups) = (Learned::Nothing, None, Vec::new());
+        let end = EndStep { lease, intent, effect, account, holder, new_groups, next };
+        world.store.end_step(end, now).await.expect("ends");
+        let (_, in_flight) = pausing.await.expect("ends").expect("pauses");
+        assert_eq!(in_flight, 0, "it has waited for the outcome");
+    }
 
     #[test]
     fn a_pause_stops_what_it_names_and_one_that_names_nothing_stops_everything() {

@@ -65,6 +65,16 @@ impl InFlight {
     }
 }
 
+#[cfg(test)]
+impl InFlight {
+    /// A write that was let through just before the right to act ended.
+    pub fn of_a_right_that_has_ended() -> Self {
+        let (all, fence) = (Arc::new(AtomicUsize::new(1)), Fence::default());
+        fence.end();
+        Self { all, fence }
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.all.fetch_sub(1, Ordering::SeqCst);

@@ -6,8 +6,11 @@
 //! the renewal was sent, so what the way to the database takes counts against us.
 
 use rustix::time::{ClockId, clock_gettime};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 /// For how long the right to serve lasts after each renewal, by the clock of the database.
@@ -15,9 +18,9 @@ pub(super) const LEASE: Duration = Duration::from_secs(12);
 /// How often it is renewed.
 pub(super) const RENEWED: Duration = Duration::from_secs(3);
 /// For how long after a renewal calls may start.
-const STARTS: Duration = Duration::from_secs(6);
+pub(super) const STARTS: Duration = Duration::from_secs(6);
 /// After how long the last of them is given up.
-const ENDS: Duration = Duration::from_secs(11);
+pub(super) const ENDS: Duration = Duration::from_secs(11);
 
 /// Without an end: nobody else can serve.
 const FOR_EVER: u64 = u64::MAX;
@@ -64,7 +67,7 @@ impl Fence {
     }
 
     /// It has ended: it was given back, or somebody else has it.
-    pub(super) fn end(&self) {
+    pub(in crate::store) fn end(&self) {
         self.0.store(ENDED, Ordering::SeqCst);
     }
 
@@ -92,15 +95,28 @@ impl Fence {
         self.lets_start(since_boot())
     }
 
-    /// Waits until whatever is under way must be given up.
+    /// Waits until whatever is under way must be given up. The clock is asked each time this is polled: a timer stands still while
+    /// the machine sleeps, and comes late after the process stood still.
     pub async fn over(&self) {
         loop {
-            match self.age(since_boot()) {
+            let left = match self.age(since_boot()) {
                 None => std::future::pending().await,
-                Some(age) if age >= millis(ENDS) => return,
-                Some(age) => tokio::time::sleep(Duration::from_millis(millis(ENDS) - age)).await,
+                Some(age) => millis(ENDS).saturating_sub(age),
+            };
+            let mut timer = pin!(tokio::time::sleep(Duration::from_millis(left)));
+            poll_fn(|context| match self.is_over() {
+                true => Poll::Ready(()),
+                false => timer.as_mut().poll(context),
+            })
+            .await;
+            if self.is_over() {
+                return;
             }
         }
+    }
+
+    fn is_over(&self) -> bool {
+        self.age(since_boot()).is_some_and(|age| age >= millis(ENDS))
     }
 }
 
@@ -134,5 +150,15 @@ mod tests {
         let fence = Fence::since(since_boot());
         assert!(tokio::time::timeout(Duration::from_millis(20), fence.over()).await.is_err());
         Fence::since(since_boot().saturating_sub(millis(ENDS))).over().await;
+    }
+
+    #[tokio::test]
+    async fn an_end_that_no_timer_has_said_is_seen_before_anything_else_goes_on() {
+        let fence = Fence::since(since_boot());
+        let mut over = pin!(fence.over());
+        let mut polled = async || poll_fn(|context| Poll::Ready(over.as_mut().poll(context).is_ready())).await;
+        assert!(!polled().await);
+        fence.end();
+        assert!(polled().await, "its timer has seconds to go");
     }
 }

@@ -49,6 +49,10 @@ pub use value::{Bind, Value, params_from_iter};
 pub use writer::Writer;
 
 #[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+mod searched_tests;
+#[cfg(test)]
 mod served_tests;
 #[cfg(test)]
 pub mod server_tests;

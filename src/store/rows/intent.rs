@@ -50,6 +50,16 @@ pub fn count(c: &Tx) -> Result<i64, StoreError> {
     Ok(c.prepare_cached("SELECT count(*) FROM intent")?.query_row([], |row| row.get(0))?)
 }
 
+/// The number of the last one that has no outcome yet; 0 without any.
+pub fn last(c: &Tx) -> Result<i64, StoreError> {
+    Ok(c.prepare_cached("SELECT coalesce(max(id), 0) FROM intent")?.query_row([], |row| row.get(0))?)
+}
+
+/// How many up to this number have no outcome yet.
+pub fn count_until(c: &Tx, last: i64) -> Result<i64, StoreError> {
+    Ok(c.prepare_cached("SELECT count(*) FROM intent WHERE id <= ?1")?.query_row([last], |row| row.get(0))?)
+}
+
 /// A call that was announced.
 pub struct Announced {
     pub id: i64,
