@@ -171,12 +171,20 @@ impl Served {
         }
     }
 
+    /// Where the database of the store does not answer, nobody is kept waiting for what it would say.
+    fn store_answers(&self) -> Result<(), Refusal> {
+        let Some(keeper) = &self.keeper else { return Ok(()) };
+        let why = |why| format!("{why}. Nothing is sent until its database answers this node");
+        keeper.may_act().map_err(|unanswered| Refusal::Failed(keeper.trouble().unwrap_or_else(|| why(unanswered))))
+    }
+
     /// Answers what was asked to be seen; `None` if `ask` is about doing something. Reads the store: for threads that may wait.
     pub fn read(&self, ask: Ask, parts: &[String], query: &Value) -> Result<Option<Value>, Refusal> {
         let running = || {
             self.keeper.as_ref()?;
             Some(Running::new(self.readiness.reasons(), self.readiness.notices(), &self.metrics.text()))
         };
+        self.store_answers()?;
         let mut seen = self.decisions().read(ask, parts, query, running, self.clock.now())?;
         if let (Some(seen), Some(keeper)) = (&mut seen, &self.keeper) {
             pausing::complete(keeper, seen);
@@ -204,6 +212,7 @@ impl Served {
         let decided = match paused {
             Some(decided) => decided?,
             None => {
+                self.store_answers()?;
                 let by = by.clone();
                 let decided = web::block(move || decisions.decide(ask, &by, &parts, &body, now)).await;
                 let decided = decided.map_err(|e| Refusal::Failed(e.to_string()))??;

@@ -11,13 +11,17 @@ pub struct Running(pub Child);
 impl Running {
     /// Starts `run` on a configuration.
     pub fn service(config: &Path, log: &Path, failpoint: Option<&str>) -> Self {
+        let point = failpoint.map(|point| (namely_okta_sync::failpoint::VARIABLE, point.to_owned()));
+        Self::under(config, log, point.as_slice())
+    }
+
+    /// The same with these variables.
+    pub fn under(config: &Path, log: &Path, variables: &[(&str, String)]) -> Self {
         let mut log = std::fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
-        writeln!(log, "--- a start, fail point {failpoint:?}").expect("writes");
+        writeln!(log, "--- a start, {variables:?}").expect("writes");
         let mut command = program();
         command.args(["run", "--config"]).arg(config).stdout(Stdio::null()).stderr(log);
-        if let Some(point) = failpoint {
-            command.env(namely_okta_sync::failpoint::VARIABLE, point);
-        }
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
         Self(command.spawn().expect("starts"))
     }
 

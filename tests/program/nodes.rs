@@ -5,15 +5,15 @@ use crate::common::postgres::Postgres;
 use crate::common::program::program;
 use crate::common::quick::{quick_namely, quick_okta};
 use crate::common::running::Running;
+use crate::common::skipped::skipped;
 use crate::common::wait::{wait_or_report, wait_until};
 use namely_okta_sync::clock::{Clock, Moment};
 use namely_okta_sync::sandbox::okta::users::Status;
-use namely_okta_sync::sandbox::oracle::{Evidence, evaluate};
+use namely_okta_sync::sandbox::oracle::{Evidence, copied, evaluate};
 use namely_okta_sync::sandbox::population::Status as Hired;
 use namely_okta_sync::sandbox::scenario::{HrChange, Kind, Scenario};
 use namely_okta_sync::sandbox::world::{Watch, World, today};
 use postgres::{Client, NoTls};
-use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::cell::RefCell;
@@ -26,6 +26,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const TOKEN: &str = "an-approvers-token-0123456789";
+/// How far a clock is off that is wrong: less than what dates are not acted upon from.
+const AHEAD: &str = "+290s";
 const ADMIN: &str = "\n[[admin.tokens]]\nname = \"Anna\"\nrole = \"approver\"\ntoken = \"file:token\"\n";
 
 /// One process of the service.
@@ -34,11 +36,24 @@ struct Node {
     log: PathBuf,
     address: SocketAddr,
     process: Option<Running>,
+    /// What makes its clock another one than this machine's.
+    clock: Option<PathBuf>,
 }
 
 impl Node {
     fn start(&mut self) {
-        self.process = Some(Running::service(&self.config, &self.log, None));
+        self.process = Some(match &self.clock {
+            None => Running::service(&self.config, &self.log, None),
+            Some(library) => Running::under(
+                &self.config,
+                &self.log,
+                &[
+                    ("LD_PRELOAD", library.display().to_string()),
+                    ("FAKETIME", AHEAD.to_owned()),
+                    ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+                ],
+            ),
+        });
     }
 
     fn kill(&mut self) {
@@ -149,6 +164,11 @@ fn free_port() -> u16 {
 impl Cluster {
     /// The first node serves and has compared everybody, the second one stands by. The first one is behind a line that can be cut.
     fn start(employees: usize) -> Option<Self> {
+        Self::start_under(employees, None)
+    }
+
+    /// The same; the clock of the first node is another one than this machine's, by what the library at this path makes of it.
+    fn start_under(employees: usize, library: Option<PathBuf>) -> Option<Self> {
         let server = Postgres::start()?;
         let clock = Clock::system();
         let mut scenario = Scenario::make("day", employees, 3, today(clock.now())).expect("a scenario");
@@ -173,10 +193,11 @@ impl Cluster {
             let config = folder.path().join(format!("{name}.toml"));
             std::fs::write(&config, text).expect("writes");
             let log = folder.path().join(format!("{name}.log"));
-            Node { config, log, address: ([127, 0, 0, 1], port).into(), process: None }
+            Node { config, log, address: ([127, 0, 0, 1], port).into(), process: None, clock: None }
         };
         let nodes = [node("a", &cut), node("b", &url)];
         let mut cluster = Self { world, scenario, folder, server, nodes, line, client: RefCell::default() };
+        cluster.nodes[0].clock = library;
         cluster.nodes[0].start();
         cluster.until_serves(0);
         cluster.nodes[1].start();
@@ -265,16 +286,7 @@ impl Cluster {
     /// The audit as a file, as the oracle reads it.
     fn copy(&self) -> PathBuf {
         let path = self.folder.path().join("copy.db");
-        let _ = std::fs::remove_file(&path);
-        let file = Connection::open(&path).expect("makes");
-        let tables = "CREATE TABLE audit (seq, at, kind, row); CREATE TABLE work (target, state, reason);
-                      CREATE TABLE link (profile, target);";
-        file.execute_batch(tables).expect("makes");
-        let mut client = Client::connect(&self.server.url(), NoTls).expect("connects");
-        for row in client.query("SELECT seq, at, kind, row FROM audit ORDER BY seq", &[]).expect("reads") {
-            let (seq, at, kind, text): (i64, i64, String, String) = (row.get(0), row.get(1), row.get(2), row.get(3));
-            file.execute("INSERT INTO audit VALUES (?1, ?2, ?3, ?4)", (seq, at, kind, text)).expect("writes");
-        }
+        copied(&self.server.url(), &path).expect("copies");
         path
     }
 
@@ -415,5 +427,68 @@ fn a_node_that_stands_still_or_is_cut_off_writes_nothing_beside_the_one_that_has
     let started =
         "SELECT count(*) FROM audit WHERE kind = 'started' AND row LIKE '%' || (SELECT node FROM lease) || '%'";
     assert!(cluster.count(started) > 0, "the audit says which node has served");
+    cluster.is_clean(start);
+}
+
+#[test]
+fn a_node_that_is_alone_and_cut_off_from_the_database_sends_nothing_says_so_and_goes_on_by_itself() {
+    let Some(mut cluster) = Cluster::start(30) else { return };
+    cluster.scenario.changes.clear();
+    let start = cluster.world.clock.now();
+    cluster.nodes[1].kill();
+    cluster.line.cut.store(true, Ordering::SeqCst);
+    let cut = cluster.world.clock.now();
+    let leaver = cluster.one_leaves();
+    let says =
+        |all: &Cluster| all.nodes[0].ask("/readyz").is_some_and(|(_, said)| said.contains("could not be renewed"));
+    cluster.until("it says so", |all| says(all));
+    let said_after = cluster.world.clock.now().since(cut);
+    let (_, output) = cluster.nodes[0].cli(&["status"]);
+    assert!(output.contains("could not be renewed"), "{output}");
+    cluster.until("its lease is over", |all| {
+        all.count("SELECT count(*) FROM lease WHERE until < extract(epoch FROM clock_timestamp()) * 1000") == 1
+    });
+    let last = cut + Duration::from_secs(6);
+    let okta = cluster.world.okta.core();
+    let late = okta.history().exchanges().iter().filter(|e| e.method != "GET" && e.arrived > last).count();
+    assert_eq!(late, 0, "nothing was written from six seconds after the last renewal on");
+    drop(okta);
+    cluster.line.cut.store(false, Ordering::SeqCst);
+    cluster.until_out(&leaver);
+    cluster.until("it says nothing of it any more", |all| !says(all));
+    assert!(!cluster.nodes[0].has_ended(), "nobody else has served, so it goes on");
+    println!("said {:.1} s after the cut", said_after.as_secs_f64());
+    cluster.is_clean(start);
+}
+
+#[test]
+fn a_node_whose_clock_is_five_minutes_ahead_takes_nothing_early_and_who_serves_after_it_waits_for_no_clock() {
+    let library = Path::new("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1");
+    if !library.exists() {
+        skipped("no libfaketime is installed (apt-get install libfaketime)");
+        return;
+    }
+    let Some(mut cluster) = Cluster::start_under(30, Some(library.to_owned())) else { return };
+    cluster.scenario.changes.clear();
+    let start = cluster.world.clock.now();
+    let leaver = cluster.one_leaves();
+    cluster.until_out(&leaver);
+    let ahead = "SELECT CAST(max(at) - extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) FROM audit";
+    assert!(cluster.count(ahead) > 200_000, "its clock is ahead: {} ms", cluster.count(ahead));
+    // Killed, its lease lasts for as long as any other; who comes after it has seen a later time than its own.
+    cluster.nodes[0].kill();
+    let killed = cluster.world.clock.now();
+    let leaver = cluster.one_leaves();
+    cluster.until_serves(1);
+    let served = cluster.world.clock.now().since(killed);
+    cluster.until_out(&leaver);
+    let out = cluster.world.clock.now().since(killed);
+    assert!(served >= Duration::from_secs(8) && out < Duration::from_secs(60), "{served:?}, {out:?}");
+    // It comes back, and takes nothing from a node whose lease lasts.
+    cluster.nodes[0].start();
+    cluster.until("it stands by", |all| all.nodes[0].role() == "standby");
+    let leaver = cluster.one_leaves();
+    cluster.until_out(&leaver);
+    assert_eq!((cluster.nodes[1].role().as_str(), cluster.nodes[0].role().as_str()), ("serves", "standby"));
     cluster.is_clean(start);
 }
