@@ -184,8 +184,8 @@ impl PersonRun {
                 let giving = give(&self.tools.org, &made.body, &self.run.claim().case);
                 self.answer(ctx, giving, move |run, given, ctx| {
                     let unsent = given.unwrap_or_else(|why| Err(Unsent { why, lasts: false })).err();
-                    let unsent = unsent.map(|unsent| (unsent.into(), Answer::Done));
-                    run.understood(unsent.unwrap_or(understood), call, (reply, intent), sent, ctx);
+                    let said = unsent.map_or(understood, |unsent| (unsent.into(), Answer::Done));
+                    run.understood(said, call, (reply, intent), sent, ctx);
                 });
             }
             _ => self.understood(understood, call, (reply, intent), sent, ctx),

@@ -127,6 +127,9 @@ fn nothing_to_sign_in_with_goes_to_a_manager_who_has_left_or_to_an_address_that_
         rig.hire(Person { manager: Some(0), ..second });
         rig.until("the second mail is there", async |_| given(&mails).len() == 2).await;
         assert!(given(&mails)[1].to[0].contains("it@example.com"), "{:?}", given(&mails));
+    });
+}
+
 #[test]
 fn a_mail_server_that_takes_less_only_is_sent_nothing_that_has_no_link_in_it_and_the_joiner_waits() {
     on_a_system(async {
