@@ -10,7 +10,7 @@ use super::org::lists::Lists;
 use super::org::shared::Org;
 use super::progress::Progress;
 use super::runs::{InFlight, Runs};
-use super::sign_in::{Unsent, give};
+use super::sign_in::{give, unsent};
 use super::slots::Slot;
 use crate::audit::details::Planned;
 use crate::audit::{Call, Effect, Outcome as Became};
@@ -183,8 +183,7 @@ impl PersonRun {
             (Step::MakeSignIn { .. }, Outcome::Applied, Reply::Answered(made)) => {
                 let giving = give(&self.tools.org, &made.body, &self.run.claim().case);
                 self.answer(ctx, giving, move |run, given, ctx| {
-                    let unsent = given.unwrap_or_else(|why| Err(Unsent { why, lasts: false })).err();
-                    let said = unsent.map_or(understood, |unsent| (unsent.into(), Answer::Done));
+                    let said = unsent(given).map_or(understood, |outcome| (outcome, Answer::Done));
                     run.understood(said, call, (reply, intent), sent, ctx);
                 });
             }

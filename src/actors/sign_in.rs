@@ -4,7 +4,6 @@
 
 use super::org::shared::Org;
 use crate::domain::plan::case::{Case, ManagerLink};
-use crate::notify::answer::NotTaken;
 use crate::notify::sign_in::{Joiner, SignIn};
 use crate::okta::outcome::{Fixer, Outcome};
 use std::time::Duration;
@@ -20,11 +19,10 @@ pub struct Unsent {
     pub lasts: bool,
 }
 
-impl From<Unsent> for Outcome {
-    /// While it may pass, nobody knows whether it arrived.
-    fn from(Unsent { why, lasts }: Unsent) -> Self {
-        if lasts { Outcome::Refused { why, who: Fixer::Config } } else { Outcome::Unknown { why } }
-    }
+/// What a call comes to whose answer could not be given: while it may pass, nobody knows whether it arrived.
+pub fn unsent(given: Result<Result<(), Unsent>, String>) -> Option<Outcome> {
+    let Unsent { why, lasts } = given.unwrap_or_else(|why| Err(Unsent { why, lasts: false })).err()?;
+    Some(if lasts { Outcome::Refused { why, who: Fixer::Config } } else { Outcome::Unknown { why } })
 }
 
 /// Gives somebody's manager, or IT, what the answer of Okta brings. The error says nothing of it.
@@ -43,7 +41,7 @@ pub fn give(
         let given = tokio::time::timeout(GIVEN_WITHIN, made.give(&kind, &client, &joiner, id)).await;
         let (why, lasts) = match given {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(why)) => (why.said().to_owned(), matches!(why, NotTaken::Dead(_) | NotTaken::TooLong(_))),
+            Ok(Err(why)) => (why.said().to_owned(), false),
             // It may have arrived, and one after the other would make it void.
             Err(_) => ("the mail server takes too long".to_owned(), true),
         };
@@ -59,7 +57,7 @@ fn joiner(case: &Case) -> Joiner {
         login: case.account.as_ref().map(|account| account.login.clone()).unwrap_or_default(),
         start: employee.start_date.map(|start| start.to_string()),
         manager: match &case.manager {
-            ManagerLink::Account { told_at, .. } => told_at.clone(),
+            ManagerLink::Account { reached_at, .. } => reached_at.clone(),
             _ => None,
         },
     }

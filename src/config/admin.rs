@@ -4,16 +4,11 @@ use super::net::Http;
 use super::provider::{self, Provider};
 use super::reader::{At, Reader, Section, unique_names};
 use super::secret::{Secrets, is_absent};
-use crate::domain::{Decider, hex};
+use super::token::{Token, admin_token, strong};
 use crate::http::live::Live;
-use arc_swap::ArcSwap;
-use aws_lc_rs::digest::{Context, SHA256};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// The admin API.
@@ -62,91 +57,6 @@ impl Default for ConsoleSettings {
     }
 }
 
-/// What a token may do; each role may do what the ones before it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Look.
-    Viewer,
-    /// Pause, resume, try again, read again.
-    Operator,
-    /// Decide about holds.
-    Approver,
-}
-
-impl Role {
-    /// The word for it in the configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Role::Viewer => "viewer",
-            Role::Operator => "operator",
-            Role::Approver => "approver",
-        }
-    }
-}
-
-/// Somebody who may ask.
-#[derive(Clone, Debug)]
-pub struct Token {
-    /// Who it is: it stands in the audit.
-    pub name: String,
-    /// What may be asked with it.
-    pub role: Role,
-    /// At least 24 characters; compared in constant time.
-    pub token: SecretString,
-    /// Whether it may end access before HR has, whatever its role.
-    pub end_access: bool,
-    /// The user of the operating system who is the same person, where they can also write into the store.
-    pub uid: Option<u32>,
-    /// What the identity provider calls whoever holds it: both are one person, with one vote.
-    pub person: Option<String>,
-}
-
-impl Token {
-    /// Who decides with it.
-    pub fn decider(&self) -> Decider {
-        Decider::of_token(&self.name, self.uid)
-    }
-
-    /// What changes with the token, with its role and with whose it is; says nothing about it.
-    pub fn badge(&self) -> String {
-        let mut parts = Context::new(&SHA256);
-        for part in [self.token.expose_secret(), self.decider().principal(), &self.name, self.role.as_str()] {
-            parts.update(&part.len().to_be_bytes());
-            parts.update(part.as_bytes());
-        }
-        hex(parts.finish().as_ref())
-    }
-}
-
-/// The tokens that hold now: exchanged while the service runs, so that one that was taken away ends at once.
-#[derive(Clone)]
-pub struct Tokens(Arc<ArcSwap<Vec<Token>>>);
-
-impl Tokens {
-    /// Those that hold at this moment.
-    pub fn load(&self) -> Arc<Vec<Token>> {
-        self.0.load_full()
-    }
-
-    /// From now on these hold, and no others.
-    pub fn exchange(&self, tokens: Vec<Token>) {
-        self.0.store(Arc::new(tokens));
-    }
-}
-
-impl<T: Into<Vec<Token>>> From<T> for Tokens {
-    fn from(tokens: T) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(tokens.into())))
-    }
-}
-
-/// How many people can approve over the API: principals, not tokens.
-pub fn approvers(tokens: &[Token]) -> usize {
-    let who = tokens.iter().filter(|token| token.role >= Role::Approver).map(Token::decider);
-    who.map(|who| who.principal().to_owned()).collect::<BTreeSet<_>>().len()
-}
-
 /// Where the certificate and its key are, as PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -155,9 +65,6 @@ pub struct TlsFiles {
     /// The private key of the first certificate.
     pub key: PathBuf,
 }
-
-/// Characters that a token has at least.
-const SHORTEST_TOKEN: usize = 24;
 
 /// Reads `[admin]`; `listen` is where it would be served.
 pub fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, listen: SocketAddr, http: &Http) -> Admin {
@@ -223,33 +130,4 @@ fn console(r: &mut Reader, mut s: Section, listen: SocketAddr, encrypted: bool) 
     s.finish(r);
     let hosts = hosts.map(|at| at.value).unwrap_or_default();
     ConsoleSettings { serve, listen, hosts, idle, longest, encrypted, provider: None }
-}
-
-/// A secret by which others prove who they are: long enough that nobody guesses it.
-pub(super) fn strong(r: &mut Reader, key: &str, at: At<String>, secrets: &Secrets) -> Option<SecretString> {
-    let span = at.span.clone();
-    let secret = secrets.resolve(r, key, at)?;
-    if !is_absent(&secret) && secret.expose_secret().len() < SHORTEST_TOKEN {
-        let what = if key.ends_with("token") { "token" } else { "secret" };
-        r.problem(
-            span,
-            format!("{key}: a {what} needs at least {SHORTEST_TOKEN} characters; make one with `openssl rand -hex 32`"),
-        );
-        return None;
-    }
-    Some(secret)
-}
-
-fn admin_token(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Option<Token> {
-    let name = s.required_text(r, "name", "ann");
-    let roles = [Role::Viewer, Role::Operator, Role::Approver].map(|role| (role.as_str(), role));
-    let role = s.choice(r, "role", &roles);
-    let key = format!("{}.token", s.path);
-    let token = s.required_text(r, "token", "env:ADMIN_TOKEN").and_then(|at| strong(r, &key, at, secrets));
-    let end_access = s.flag(r, "end_access").unwrap_or(false);
-    let uid = s.has("uid").then(|| s.number(r, "uid", 0..=i64::from(u32::MAX), 0));
-    let uid = uid.and_then(|uid| u32::try_from(uid).ok());
-    let person = s.text(r, "person").map(|at| at.value);
-    s.finish(r);
-    Some(Token { name: name?.value, role, token: token?, end_access, uid, person })
 }

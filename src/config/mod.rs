@@ -22,9 +22,10 @@ mod safeguards;
 mod scopes;
 mod secret;
 mod telemetry;
+mod token;
 
-pub(crate) use admin::{Admin, TlsFiles, approvers};
-pub use admin::{ConsoleSettings, Role, Token, Tokens};
+pub use admin::ConsoleSettings;
+pub(crate) use admin::{Admin, TlsFiles};
 pub use audit::Audit;
 pub(crate) use audit::{AuditFile, HttpSink, Sealing};
 pub(crate) use net::Http;
@@ -35,6 +36,8 @@ pub(crate) use reader::{Problem, Problems};
 pub(crate) use rules::read_table;
 pub use scopes::{scopes, uses, with_scopes};
 pub(crate) use telemetry::{Logs, Telemetry};
+pub(crate) use token::approvers;
+pub use token::{Role, Token, Tokens};
 
 use crate::clock::Moment;
 use crate::domain::guard::renamed::{Addresses, Renaming};

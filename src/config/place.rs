@@ -2,12 +2,13 @@
 //! else is wrong with the file.
 
 use super::Config;
-use super::admin::{TlsFiles, approvers};
+use super::admin::TlsFiles;
 use super::audit::DEFAULT_RETENTION;
 use super::files::{DEFAULT_CHECKPOINTS, DEFAULT_LISTEN, DEFAULT_STORE, state_folder};
 use super::location::locate;
 use super::reader::{Problems, Reader};
 use super::secret::{Secrets, environment};
+use super::token::approvers;
 use crate::audit::SigningKey;
 use crate::store::Location;
 use secrecy::ExposeSecret;

@@ -1,9 +1,9 @@
 //! `[admin.oidc]`: the identity provider that says who somebody is who opens the console.
 
-use super::admin::{Role, Token, strong};
 use super::net::Http;
 use super::reader::{At, Reader, Section};
 use super::secret::Secrets;
+use super::token::{Role, Token, strong};
 use crate::domain::hex;
 use crate::domain::plan::limits::SignIn;
 use crate::domain::{Decider, Mapping};

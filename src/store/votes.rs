@@ -254,7 +254,7 @@ fn approvals(
 fn alone_from(c: &Tx, open: &Open, rules: &Rulebook, now: Moment) -> Result<Option<Moment>, StoreError> {
     let (Some(until), Some(delay)) = (open.until, rules.safeguards.alone()) else { return Ok(None) };
     let announced = if until <= now { audit::last_about_hold(c, "approved_alone", open.id)? } else { None };
-    let is_heard = announced.map(|seq| audit::is_told(c, seq)).transpose()?.unwrap_or(false);
+    let is_heard = announced.map(|seq| audit::is_taken(c, seq)).transpose()?.unwrap_or(false);
     Ok(vote::alone_from(delay, until, is_heard, now))
 }
 

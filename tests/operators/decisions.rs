@@ -337,7 +337,7 @@ fn an_approval_ends_as_soon_as_the_person_moves() {
 #[test]
 fn a_single_approver_waits_for_everybody_who_may_say_no() {
     on_a_system(async {
-        let alone = "[safeguards]\nfour_eyes = true\napprovers = 1\napproval_delay = \"20s\"\n\n\
+        let alone = "[safeguards]\nfour_eyes = true\napprovers = 1\napproval_delay = \"200s\"\n\n\
                      [[notify]]\nname = \"it\"\nkind = \"webhook\"\nurl = \"env:IT\"\nevents = [\"hold\"]\nevery = \"5s\"\n";
         let receiver = Receiver::default();
         let mut rig = Rig::new(Setup::of(30));
@@ -358,13 +358,13 @@ fn a_single_approver_waits_for_everybody_who_may_say_no() {
         assert_eq!(api.ask("vera", "POST", &cancel, json!({})).await.0, 200, "anybody with a role");
         let waits = "SELECT count(*) FROM hold WHERE until IS NOT NULL";
         rig.until("it is cancelled", async |rig| count(rig, waits).await == 0).await;
-        rig.until_later("longer than the delay", Duration::from_secs(30)).await;
+        rig.until_later("longer than the delay", Duration::from_secs(250)).await;
         rig.quiet().await;
         assert_eq!((status(&rig, who), held(&rig).await), (Status::Active, 1), "no means no");
         *receiver.down.lock().expect("locks") = true;
         let voted = say(&rig, true, decider("Ann")).await;
         assert!(matches!(voted, Voted::Alone { .. }), "{voted:?}");
-        rig.until_later("longer than the delay", Duration::from_secs(45)).await;
+        rig.until_later("longer than the delay", Duration::from_secs(250)).await;
         rig.quiet().await;
         assert_eq!(status(&rig, who), Status::Active, "nobody has heard that they could say no");
         *receiver.down.lock().expect("locks") = false;

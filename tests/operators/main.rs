@@ -39,7 +39,6 @@ mod reconciliation;
 mod refusals;
 mod rotation;
 mod safeguards;
-mod safeguards;
 mod screens;
 mod sign_in;
 mod stories;

@@ -72,7 +72,7 @@ impl World3 {
         Self { rig, pages, logins }
     }
 
-    /// Begins to sign in: the way to the provider, and the cookie that binds it to a browser.
+    /// Begins to sign in: where the provider is, and the cookie that binds it to a browser.
     async fn begun(&self) -> (Url, String) {
         let answer = self.pages.get("/sign-in/provider?to=/holds").await;
         assert_eq!(answer.status, 303, "{}", answer.text);
@@ -80,11 +80,11 @@ impl World3 {
     }
 
     /// Says at the provider who somebody is; where the browser is sent then.
-    async fn said(&self, way: &Url, login: &str) -> Result<Url, String> {
-        let mut form: BTreeMap<String, String> = way.query_pairs().into_owned().collect();
+    async fn said(&self, url: &Url, login: &str) -> Result<Url, String> {
+        let mut form: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
         form.insert("login".into(), login.to_owned());
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
-        let mut at = way.clone();
+        let mut at = url.clone();
         at.set_query(None);
         let answer = client.post(at).form(&form).send().await.expect("answers");
         match answer.headers().get(LOCATION) {
@@ -98,8 +98,8 @@ impl World3 {
     }
 
     async fn signed_in(&self, n: usize) -> Answer {
-        let (way, cookie) = self.begun().await;
-        let to = self.said(&way, &self.logins[n]).await.expect("is sent back");
+        let (url, cookie) = self.begun().await;
+        let to = self.said(&url, &self.logins[n]).await.expect("is sent back");
         self.back(&to, &cookie).await
     }
 }
@@ -128,7 +128,7 @@ fn whoever_signs_in_over_okta_may_what_their_groups_say_and_stands_in_the_audit_
         let nobody = world.signed_in(2).await;
         assert!(nobody.status == 403 && nobody.text.contains("in none of the groups"), "{}", nobody.text);
         assert!(nobody.headers.get(SET_COOKIE).is_none());
-        let rows = world.rig.pairs("SELECT event, details FROM audit WHERE event LIKE 'sign%' ORDER BY seq").await;
+        let rows = world.rig.pairs("SELECT kind, row FROM audit WHERE kind LIKE 'sign%' ORDER BY seq").await;
         let words: Vec<&str> = rows.iter().map(|(event, _)| event.as_str()).collect();
         assert_eq!(words, ["signed_in", "signed_in", "sign_in_refused"], "{rows:?}");
         assert!(rows[0].1.contains(&world.logins[0]) && rows[0].1.contains("oidc:"), "{rows:?}");
@@ -139,22 +139,22 @@ fn whoever_signs_in_over_okta_may_what_their_groups_say_and_stands_in_the_audit_
 fn what_comes_back_counts_once_for_the_browser_that_began_it_and_only_as_the_provider_signed_it() {
     on_a_system(async {
         let world = World3::settled().await;
-        let (way, cookie) = world.begun().await;
-        let to = world.said(&way, &world.logins[0]).await.expect("is sent back");
+        let (url, cookie) = world.begun().await;
+        let to = world.said(&url, &world.logins[0]).await.expect("is sent back");
         let stolen = world.pages.get(&format!("{}?{}", to.path(), to.query().unwrap_or_default())).await;
         assert!(stolen.status == 403 && stolen.text.contains("begin again"), "{}", stolen.text);
         let (_, other) = world.begun().await;
         assert_eq!(world.back(&to, &other).await.status, 403, "another browser's");
         assert_eq!(world.back(&to, &cookie).await.status, 200);
         assert_eq!(world.back(&to, &cookie).await.status, 403, "it was used");
-        let (way, cookie) = world.begun().await;
-        let mut to = world.said(&way, &world.logins[0]).await.expect("is sent back");
+        let (url, cookie) = world.begun().await;
+        let mut to = world.said(&url, &world.logins[0]).await.expect("is sent back");
         let state = to.query_pairs().find(|(name, _)| name == "state").expect("a state").1.into_owned();
         to.query_pairs_mut().clear().append_pair("code", "guessed").append_pair("state", &state);
         let guessed = world.back(&to, &cookie).await;
         assert!(guessed.status == 403 && guessed.text.contains("invalid_grant"), "{}", guessed.text);
-        let (way, cookie) = world.begun().await;
-        let mut to = world.said(&way, &world.logins[0]).await.expect("is sent back");
+        let (url, cookie) = world.begun().await;
+        let mut to = world.said(&url, &world.logins[0]).await.expect("is sent back");
         let state = to.query_pairs().find(|(name, _)| name == "state").expect("a state").1.into_owned();
         to.query_pairs_mut().clear().append_pair("error", "access_denied").append_pair("state", &state);
         assert!(world.back(&to, &cookie).await.text.contains("access_denied"));
@@ -173,9 +173,9 @@ fn where_the_provider_lists_no_groups_or_is_away_that_is_said_and_a_token_still_
         world.pages.signed_in(namely_okta_sync::config::Role::Approver).await;
         let away = serde_json::json!({ "login": "away@example.com", "email": "away@example.com" });
         world.rig.world.okta.core().seed_user(away, Status::Suspended, &[], Clock::system().now());
-        let (way, _) = world.begun().await;
+        let (url, _) = world.begun().await;
         for login in ["away@example.com", "nobody@example.com"] {
-            assert!(world.said(&way, login).await.is_err_and(|page| page.contains("Unable to sign in")));
+            assert!(world.said(&url, login).await.is_err_and(|page| page.contains("Unable to sign in")));
         }
     });
 }

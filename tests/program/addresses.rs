@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Keys that look like an address, and are one that something travels to.
-const ADDRESSES: [(&str, &str); 6] = [
+const ADDRESSES: [(&str, &str); 7] = [
     (
         "namely.url",
         "[[namely]]\nname = \"acme\"\nurl = ADDRESS\ntoken = \"env:TOKEN\"\ntime_zone = \"America/New_York\"\n",
@@ -15,6 +15,10 @@ const ADDRESSES: [(&str, &str); 6] = [
     ("audit.http.url", "[[audit.http]]\nname = \"siem\"\nurl = ADDRESS\ntoken = \"env:TOKEN\"\n"),
     ("notify.url", "[[notify]]\nname = \"it\"\nkind = \"slack\"\nurl = \"env:ADDRESS\"\n"),
     ("notify.server", MAIL),
+    (
+        "admin.oidc.issuer",
+        "[admin.oidc]\nissuer = ADDRESS\nclient_id = \"0oa1\"\nclient_secret = \"env:TOKEN\"\n[admin.oidc.roles]\nviewer = [\"IT\"]\n",
+    ),
     ("telemetry.traces", "[telemetry]\ntraces = ADDRESS\n"),
 ];
 const MAIL: &str = "[[notify]]\nname = \"hr\"\nkind = \"mail\"\nserver = \"env:ADDRESS\"\nfrom = \"a@acme.com\"\nto = [\"b@acme.com\"]\n";

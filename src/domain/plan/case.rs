@@ -17,9 +17,9 @@ pub enum ManagerLink {
     /// Nobody, or links are not written in this org.
     #[default]
     Nobody,
-    /// The manager's account. `told_at` is the address in Okta at which they can be told something that nobody else may know: of nobody
+    /// The manager's account. `reached_at` is the address in Okta at which they can be told something that nobody else may know: of nobody
     /// who has left, or cannot sign in.
-    Account { id: String, login: String, told_at: Option<String> },
+    Account { id: String, login: String, reached_at: Option<String> },
     /// The manager is known in Namely and has no account here yet: the link is written when they appear.
     Awaited(String),
     /// The record does not lead to anybody who could be linked; the reason in words.

@@ -41,8 +41,8 @@ pub fn link(name: &str, manager: Option<Manager>) -> ManagerLink {
     }
     match manager.account {
         Some(account) if account.is_live() => {
-            let told_at = told_at(&account, &manager.profile.user_status);
-            ManagerLink::Account { id: account.id, login: account.login, told_at }
+            let reached_at = reached_at(&account, &manager.profile.user_status);
+            ManagerLink::Account { id: account.id, login: account.login, reached_at }
         }
         _ if manager.profile.user_status == UserStatus::Inactive => {
             ManagerLink::Broken(format!("the manager {name} is inactive in Namely; name another one"))
@@ -54,7 +54,7 @@ pub fn link(name: &str, manager: Option<Manager>) -> ManagerLink {
 
 /// Where a manager can be told something in confidence: as Okta has it, whatever Namely says, since an address that waits for a decision,
 /// or was rejected, may be anybody's.
-fn told_at(account: &Account, status: &UserStatus) -> Option<String> {
+fn reached_at(account: &Account, status: &UserStatus) -> Option<String> {
     let is_there =
         account.status == AccountStatus::Active && *status == UserStatus::Active && !account.is_suspended_for_end();
     let email = account.profile.get("email").and_then(Value::as_str).filter(|email| !email.is_empty());
@@ -92,10 +92,10 @@ mod tests {
     #[test]
     fn a_manager_with_a_live_account_is_linked_whatever_namely_says_of_their_status() {
         let account = bare("00uBoss", "boss@example.com", None);
-        let linked = |told_at: Option<&str>| ManagerLink::Account {
+        let linked = |reached_at: Option<&str>| ManagerLink::Account {
             id: "00uBoss".into(),
             login: "boss@example.com".into(),
-            told_at: told_at.map(str::to_owned),
+            reached_at: reached_at.map(str::to_owned),
         };
         assert_eq!(of(Some(account.clone()), UserStatus::Active), linked(Some("boss@example.com")));
         assert_eq!(

@@ -278,7 +278,7 @@ fn a_joiner_is_one_call_with_groups_in_it_and_a_link() {
     assert_eq!(groups, &["00gFinance", "00gStaff"]);
     assert_eq!(profile["login"], "ines.duval@example.com");
     assert!(!profile.contains_key("middleName"), "what is empty is not sent");
-    let boss = ManagerLink::Account { id: "00uBoss".into(), login: "boss@example.com".into(), told_at: None };
+    let boss = ManagerLink::Account { id: "00uBoss".into(), login: "boss@example.com".into(), reached_at: None };
     let world = world.with_account().and(|w| w.case.manager = boss);
     assert!(world.names().ends_with("set_manager"), "{}", world.names());
 }
@@ -531,7 +531,7 @@ fn the_link_follows_the_manager_and_waits_for_one_who_is_not_there() {
             w.account().marks.manager = link;
         })
     };
-    let boss = || ManagerLink::Account { id: "00uBoss".into(), login: String::new(), told_at: None };
+    let boss = || ManagerLink::Account { id: "00uBoss".into(), login: String::new(), reached_at: None };
     let named = |world: World| {
         // The attributes of the manager are not what this test is about.
         world.steps().iter().map(Step::name).filter(|name| name.ends_with("manager")).collect::<Vec<_>>().join(" ")

@@ -274,7 +274,7 @@ pub fn cursor(c: &Tx, sink: &str) -> Result<i64, StoreError> {
 }
 
 /// Whether any receiver of messages has taken a row.
-pub fn is_told(c: &Tx, seq: i64) -> Result<bool, StoreError> {
+pub fn is_taken(c: &Tx, seq: i64) -> Result<bool, StoreError> {
     let mut find = c.prepare_cached("SELECT EXISTS (SELECT 1 FROM sink WHERE name LIKE '%notify %' AND seq >= ?1)")?;
     Ok(find.query_row([seq], |row| row.get(0))?)
 }
