@@ -96,7 +96,13 @@ pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
 /// decide beside the service.
 fn approvers_finding(config: &Config) -> Finding {
     let people = auth::approvers(&config.admin.tokens);
-    let message = config.rulebook.safeguards.lacks_approvers(people);
+    let safeguards = &config.rulebook.safeguards;
+    if safeguards.alone().is_some() && safeguards.hears_holds.is_empty() {
+        let message = "approvers = 1, and nobody hears what one person decides: nothing is decided alone before a [[notify]] is told of \
+                       holds";
+        return warning("approvers", message);
+    }
+    let message = safeguards.lacks_approvers(people);
     match message {
         Some(message) => warning("approvers", message),
         None => good("approvers", format!("{people} people can approve over the admin API")),

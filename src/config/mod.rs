@@ -250,6 +250,8 @@ impl Config {
         count(r, namely.len(), okta.len());
         unique_names(r, "namely", namely.iter().flatten().map(|tenant| tenant.name.as_str()));
         unique_names(r, "okta", okta.iter().flatten().map(|(org, _)| org.name.as_str()));
+        let hears = notify.iter().filter(|channel| channel.events.contains(&crate::notify::Event::Hold));
+        safeguards.hears_holds = hears.map(|channel| channel.name.clone()).collect();
         if let Some(provider) = &mut admin.console.provider {
             let orgs = okta.iter().flatten().map(|(org, _)| (org.name.as_str(), org.url.as_str()));
             provider::settle(r, provider, &admin.tokens, orgs, mapping.as_ref().map(|read| &read.mapping));

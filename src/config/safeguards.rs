@@ -5,6 +5,7 @@ use super::reader::{At, Reader, Section, size};
 use crate::domain::pattern::Pattern;
 use crate::domain::plan::limits::{Approvers, Limit, Mode, Protected, Safeguards, Scope, Span, default_limits};
 use crate::domain::{ChangeKind, login_key};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long everybody can say no to what the only approver has approved.
@@ -53,6 +54,7 @@ pub fn read(r: &mut Reader, root: &mut Section) -> Safeguards {
         protected,
         end_access,
         leaver_access,
+        hears_holds: BTreeSet::new(),
         sign_in: None,
     }
 }

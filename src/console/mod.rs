@@ -25,6 +25,7 @@ mod sign_in;
 mod starters;
 mod threads;
 mod tonight;
+mod underway;
 
 use crate::admin::{Mount, Served};
 use crate::config::ConsoleSettings;

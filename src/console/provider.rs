@@ -11,6 +11,7 @@ use super::respond::redirect;
 use super::session::{By, secret};
 use super::shared::Console;
 use super::sign_in::{address, begin_list, let_in, not_let_in, page};
+use super::underway::Begun;
 use crate::clock::Moment;
 use crate::config::Provider;
 use crate::domain::text::visible;
@@ -28,50 +29,9 @@ use reqwest::header::HeaderMap;
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
-/// Whoever takes longer begins again.
-const LONGEST: Duration = Duration::from_secs(600);
-/// Sign-ins under way at most: the one that was begun longest ago makes room.
-const MOST: usize = 1_000;
 /// Where the provider sends browsers back to.
 pub const BACK: &str = "/sign-in/back";
-
-/// A sign-in under way.
-#[derive(Clone, Debug)]
-struct Begun {
-    nonce: String,
-    /// Of PKCE: whoever reads the code on its way cannot use it.
-    verifier: String,
-    /// The page that was asked for.
-    to: String,
-    back: String,
-    at: Moment,
-}
-
-/// Sign-ins under way, by what the provider gives back.
-#[derive(Default)]
-pub struct Underway(Mutex<HashMap<String, Begun>>);
-
-impl Underway {
-    fn put(&self, state: String, begun: Begun) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, other| begun.at.since(other.at) < LONGEST);
-        if all.len() >= MOST {
-            let oldest = all.iter().min_by_key(|(_, other)| other.at).map(|(state, _)| state.clone());
-            oldest.map(|state| all.remove(&state));
-        }
-        all.insert(state, begun);
-    }
-
-    /// Each is taken once.
-    fn take(&self, state: &str, now: Moment) -> Option<Begun> {
-        let begun = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(state)?;
-        (now.since(begun.at) < LONGEST).then_some(begun)
-    }
-}
 
 fn refused(console: &Console, to: &str, why: &str) -> HttpResponse {
     alone(console, StatusCode::FORBIDDEN, page(console, to, Some(why)))

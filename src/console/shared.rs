@@ -1,8 +1,8 @@
 //! What all screens share.
 
-use super::provider::Underway;
 use super::session::{Ends, Sessions};
 use super::threads::Threads;
+use super::underway::Underway;
 use crate::admin::Served;
 use crate::config::ConsoleSettings;
 use std::sync::Arc;

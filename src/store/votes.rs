@@ -5,13 +5,14 @@
 
 use super::engine::{Tx, alone};
 use super::holds::code;
+use super::receivers::Receiver;
 use super::rows::change::change_of;
 use super::rows::hold::{self, Open};
 use super::rows::vote::{self as votes, COUNTED, New};
 use super::rows::{account, audit, rejection, risk, work};
 use super::{Store, StoreError, Trouble, append, approved, mass, rejections};
 use crate::audit::details::{ApprovedAlone, HoldEnded, Names, Verdict, Vote};
-use crate::audit::{Event, Record};
+use crate::audit::{Event, Record, Row};
 use crate::clock::Moment;
 use crate::domain::guard::decider::Tally;
 use crate::domain::guard::vote::{
@@ -253,9 +254,22 @@ fn approvals(
 /// From when everybody has the time for saying no to the only approver, once it was announced.
 fn alone_from(c: &Tx, open: &Open, rules: &Rulebook, now: Moment) -> Result<Option<Moment>, StoreError> {
     let (Some(until), Some(delay)) = (open.until, rules.safeguards.alone()) else { return Ok(None) };
-    let announced = if until <= now { audit::last_about_hold(c, "approved_alone", open.id)? } else { None };
-    let is_heard = announced.map(|seq| audit::is_taken(c, seq)).transpose()?.unwrap_or(false);
+    let is_over = until <= now;
+    let is_heard = is_over && is_announced(c, open.id, &rules.safeguards.hears_holds)?;
     Ok(vote::alone_from(delay, until, is_heard, now))
+}
+
+/// Whether any of these channels has taken the newest announcement of the only approver's word about a hold.
+fn is_announced(c: &Tx, hold: i64, channels: &BTreeSet<String>) -> Result<bool, StoreError> {
+    let is_it = |text: &str| Ok(matches!(Row::read(text)?.event, Event::ApprovedAlone(it) if it.hold == hold));
+    let Some(seq) = audit::newest_of_kind(c, "approved_alone", is_it)? else { return Ok(false) };
+    for channel in channels {
+        let receiver = Receiver { channel: channel.clone(), recipient: None, urgent: true };
+        if audit::is_taken(c, seq, &receiver.cursor())? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What a hold takes for one of its people.

@@ -154,6 +154,8 @@ pub struct Safeguards {
     pub end_access: usize,
     /// After how long somebody who has left and still has access is told of.
     pub leaver_access: Duration,
+    /// Channels that are told of holds, by name: somebody hears there of what one person has decided alone.
+    pub hears_holds: BTreeSet<String>,
     /// Whom an org lets into the console by its own sign-in, if one does.
     pub sign_in: Option<SignIn>,
 }
@@ -192,6 +194,7 @@ impl Default for Safeguards {
             fresh_adoption: Duration::from_secs(7 * 86_400),
             protected: Protected::default(),
             end_access: 10,
+            hears_holds: BTreeSet::new(),
             sign_in: None,
             leaver_access: Duration::from_secs(300),
         }

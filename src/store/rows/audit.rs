@@ -273,20 +273,25 @@ pub fn cursor(c: &Tx, sink: &str) -> Result<i64, StoreError> {
     Ok(find.query_row([sink], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
-/// Whether any receiver of messages has taken a row.
-pub fn is_taken(c: &Tx, seq: i64) -> Result<bool, StoreError> {
-    let mut find = c.prepare_cached("SELECT EXISTS (SELECT 1 FROM sink WHERE name LIKE '%notify %' AND seq >= ?1)")?;
-    Ok(find.query_row([seq], |row| row.get(0))?)
+/// Whether a reader of this name, or one of its recipients, has delivered a row.
+pub fn is_taken(c: &Tx, seq: i64, sink: &str) -> Result<bool, StoreError> {
+    let mut find = c.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM sink WHERE (name = ?2 OR substr(name, 1, length(?2) + 2) = ?2 || ' <') AND seq >= ?1)",
+    )?;
+    Ok(find.query_row(params![seq, sink], |row| row.get(0))?)
 }
 
-/// The newest row of a kind about a hold.
-pub fn last_about_hold(c: &Tx, kind: &str, hold: i64) -> Result<Option<i64>, StoreError> {
+/// Rows of a kind, the newest first, until `is_it` says that one of them is it; its number.
+pub fn newest_of_kind(
+    c: &Tx,
+    kind: &str,
+    is_it: impl Fn(&str) -> Result<bool, StoreError>,
+) -> Result<Option<i64>, StoreError> {
     let mut find = c.prepare_cached("SELECT seq, row FROM audit WHERE kind = ?1 ORDER BY seq DESC")?;
     let mut rows = find.query([kind])?;
     while let Some(row) = rows.next()? {
         let text: String = row.get(1)?;
-        let of: serde_json::Value = serde_json::from_str(&text)?;
-        if of["hold"].as_i64() == Some(hold) || of["details"]["hold"].as_i64() == Some(hold) {
+        if is_it(&text)? {
             return Ok(Some(row.get(0)?));
         }
     }
