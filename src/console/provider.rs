@@ -146,7 +146,7 @@ async fn read<T: DeserializeOwned>(call: reqwest::RequestBuilder, what: &str) ->
     let body = http::read_body(answer, LARGEST_TOKEN).await.map_err(|e| e.to_string())?;
     if status != 200 {
         let error: Option<Value> = serde_json::from_slice(&body).ok();
-        let said = error.and_then(|error| error["error"].as_str().map(|said| visible(said)));
+        let said = error.and_then(|error| error["error"].as_str().map(visible));
         return Err(format!("{what}: HTTP {status}{}", said.map(|said| format!(", {said}")).unwrap_or_default()));
     }
     serde_json::from_slice(&body).map_err(|_| format!("{what}: this is not what such an answer says"))

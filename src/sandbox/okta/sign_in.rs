@@ -7,6 +7,7 @@ use super::super::http::{Request, Response, form};
 use super::objects::Status;
 use super::options::WebApp;
 use super::state::Okta;
+use super::tokens::Code;
 use crate::clock::Moment;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
@@ -17,7 +18,7 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use minijinja::{AutoEscape, Environment, context};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// ID tokens live for an hour, codes for a minute.
 const LIFETIME_SECS: i64 = 3600;
@@ -32,23 +33,6 @@ const PAGE: &str = r#"<!doctype html>
 {% for name, value in asked|items %}<input type="hidden" name="{{ name }}" value="{{ value }}">
 {% endfor %}<p><label>Login <input name="login" required autofocus></label></p>
 <p><button>Sign in</button></p></form>{% endif %}</main></body></html>"#;
-
-/// What the org remembers of sign-ins.
-#[derive(Default)]
-pub struct SignIns {
-    codes: BTreeMap<String, Code>,
-    key: Option<(EncodingKey, Value)>,
-}
-
-struct Code {
-    client: String,
-    redirect: String,
-    challenge: String,
-    nonce: Option<String>,
-    scopes: Vec<String>,
-    user: String,
-    expires: i64,
-}
 
 fn page(status: u16, problem: Option<&str>, asked: Option<&HashMap<String, String>>) -> Response {
     let mut environment = Environment::new();

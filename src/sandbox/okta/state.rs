@@ -7,8 +7,7 @@ use super::objects::{
     App, Assigned, DEFAULT_TYPE, Event, Group, LinkedObject, OWNER, Property, Rule, Status, User, login_key,
 };
 use super::options::Options;
-use super::sign_in::SignIns;
-use super::tokens::Tokens;
+use super::tokens::{SignIns, Tokens};
 use crate::clock::Moment;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
