@@ -78,7 +78,8 @@ async fn roles(client: &OktaClient, credentials: &Credentials) -> Result<Vec<Val
         Credentials::ServiceApp(app) => format!("/oauth2/v1/clients/{}/roles", segment(&app.client_id)),
         Credentials::Token(_) => {
             let owner = get(client, "/api/v1/users/me").await?;
-            format!("/api/v1/users/{}/roles", segment(owner["id"].as_str().unwrap_or_default()))
+            let id = owner["id"].as_str().ok_or("Okta's answer about the owner of the token names nobody")?;
+            format!("/api/v1/users/{}/roles", segment(id))
         }
     };
     match get(client, &target).await? {

@@ -49,11 +49,14 @@ impl Provider {
         self.roles.iter().find(|(_, named)| has(named)).map(|(role, _)| *role)
     }
 
-    /// Who somebody is whom it knows by `id` and calls `name`: the person of a token too, where the token names them.
+    /// Who somebody is whom it knows by `id` and calls `name`: the person of a token too, where the token names them
+    /// by either.
     pub fn decider(&self, id: &str, name: &str, tokens: &[Token]) -> Decider {
         let is_theirs =
             |token: &&Token| token.person.as_deref().is_some_and(|person| person.eq_ignore_ascii_case(name));
-        let also = tokens.iter().find(is_theirs).map(Token::decider);
+        // The id is theirs for ever; what people are called may be somebody else's tomorrow.
+        let by_id = tokens.iter().find(|token| token.person.as_deref() == Some(id));
+        let also = by_id.or_else(|| tokens.iter().find(is_theirs)).map(Token::decider);
         // Another issuer's id of the same letters is somebody else.
         let issuer = hex(&digest(&SHA256, self.issuer.as_bytes()).as_ref()[..4]);
         Decider::of_provider(&format!("{issuer}:{id}"), name, also.as_ref())

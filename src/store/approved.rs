@@ -30,8 +30,8 @@ pub(super) fn passing(
     target: i64,
     now: Moment,
 ) -> Result<BTreeMap<ChangeKind, BTreeSet<String>>, StoreError> {
-    let (needs, alone) = (rules.safeguards.eyes(), rules.safeguards.alone());
-    let takes = Takes { needs, alone, beside_provider: false, alone_from: None };
+    // What one person may decide alone is announced first, and that is done of what is held.
+    let takes = Takes { needs: rules.safeguards.eyes(), alone: None, beside_provider: false, alone_from: None };
     let mut approved = BTreeMap::new();
     for change in approval::kinds(c, target)? {
         let (rev, rules, pauses) = (work::newest(c, target)?, fingerprint(c)?, pause::times(c, org, change)?);

@@ -24,7 +24,9 @@ impl Store {
     /// Writes down what an org has besides people, for whoever plans beside the service.
     /// Whoever waited for something that it has is tried again; returns how many they are.
     pub async fn put_directory(&self, org: &str, directory: &Directory, now: Moment) -> Result<usize, StoreError> {
-        let (org, new, directory) = (org.to_owned(), serde_json::to_string(directory)?, directory.clone());
+        // Whoever evaluates a change reads it here: a group whose members decide must be known as one to them too.
+        let directory = directory.clone().with_deciding(self.rules().load().safeguards.deciding(org));
+        let (org, new) = (org.to_owned(), serde_json::to_string(&directory)?);
         self.run(move |c| {
             let before = text(c, &org)?;
             if before.as_ref() != Some(&new) {
@@ -85,4 +87,28 @@ pub fn previews(
         found.extend(preview_of(c, rules, target, &mut directory, now)?.filter(|preview| !preview.is_empty()));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::World;
+    use super::*;
+    use crate::domain::plan::limits::SignIn;
+    use crate::domain::plan::rulebook::tests::rulebook;
+    use std::collections::BTreeSet;
+
+    #[tokio::test]
+    async fn what_is_read_of_an_org_from_the_store_says_which_groups_let_people_decide() {
+        let mut rules = rulebook();
+        let approvers = BTreeSet::from(["Approvers".to_owned()]);
+        rules.safeguards.sign_in = Some(SignIn { org: "main".into(), approvers });
+        let world = World::under(rules).await;
+        let group = |org: &str| Group { id: format!("00g{org}"), name: "Approvers".into(), writable: true };
+        for org in ["main", "other"] {
+            let read = Directory::new([group(org)], BTreeSet::new());
+            world.store.put_directory(org, &read, world.now).await.expect("writes");
+            let found = world.store.run(move |c| directory(c, org)).await.expect("reads").expect("is there");
+            assert_eq!(found.carries_role(&format!("00g{org}")), (org == "main").then_some(true), "{org}");
+        }
+    }
 }

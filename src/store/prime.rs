@@ -138,7 +138,7 @@ impl Store {
         let org = org.to_owned();
         self.run(move |c| {
             let known = account::count(c, &org)?;
-            if !is_another_org(known, false) {
+            if !is_another_org(known, listed.len(), false) {
                 return Ok(None);
             }
             for id in listed {

@@ -228,3 +228,27 @@ fn about_an_administrator_of_the_org_that_says_who_people_are_it_takes_a_token_t
         world.until_status(0, Status::Deprovisioned).await;
     });
 }
+
+#[test]
+fn whoever_may_decide_here_is_treated_as_an_administrator_when_they_leave() {
+    on_a_system(async {
+        let joins = |rig: &Rig, who: &[usize]| {
+            let mut okta = rig.world.okta.core();
+            let group = okta.seed_group(APPROVERS, "OKTA_GROUP", Clock::system().now());
+            let id = okta.user_by_anchor(&rig.setup.people[who[0]].id).expect("an account").id.clone();
+            okta.seed_member(&group, &id);
+            for n in &who[1..4] {
+                okta.seed_administrator(&rig.setup.people[*n].id);
+            }
+        };
+        let world = World::prepared(provided, joins).await;
+        world.leave(0);
+        world.until_status(0, Status::Suspended).await;
+        let hold = world.held("deactivate").await;
+        assert_eq!(hold.needs, 2, "{hold:?}");
+        world.rig.quiet().await;
+        assert_eq!(world.status(0), Status::Suspended);
+        world.approve(&hold).await;
+        world.until_status(0, Status::Deprovisioned).await;
+    });
+}

@@ -211,8 +211,9 @@ impl Beginning {
         let ids = accounts.iter().map(|account| account.id.clone()).collect();
         if let Some(known) = self.org.shared.store.known_of_another_org(&self.org.name, ids).await.map_err(error)? {
             return Err(format!(
-                "none of the {known} accounts that are known of {name} is there: this is another org, and nothing is written to it. Correct \
-                 its url, or give it another name in [[okta]], so that its report is accepted first",
+                "none of the {known} accounts that are known of {name} is there: this is another org, or the \
+                 credentials see other people than before, and nothing new is written. Correct its url, or give the role its people back; \
+                 if it is another org, give it another name in [[okta]], so that its report is accepted first",
                 name = self.org.name
             ));
         }
@@ -265,12 +266,6 @@ impl Beginning {
         }
     }
 
-    /// Groups of this org whose members may decide here.
-    fn deciding(&self) -> std::collections::BTreeSet<String> {
-        let sign_in = self.rulebook.safeguards.sign_in.as_ref().filter(|sign_in| *sign_in.org == *self.org.name);
-        sign_in.map(|sign_in| sign_in.approvers.clone()).unwrap_or_default()
-    }
-
     fn rules(&self) -> Option<&OrgRules> {
         self.rulebook.org(&self.org.name)
     }
@@ -283,8 +278,9 @@ fn missing(org: &str) -> String {
 impl Beginning {
     /// Starts the dispatcher, closed, and what forecasts its backlog.
     fn begin(&self, directory: Directory) -> Begun {
-        let (org, directory, runs) =
-            (&self.org, SharedDirectory::new(directory, self.reconcile.correct, self.deciding()), Runs::default());
+        let deciding = self.rulebook.safeguards.deciding(&self.org.name);
+        let directory = SharedDirectory::new(directory, self.reconcile.correct, deciding);
+        let (org, runs) = (&self.org, Runs::default());
         let (lists, supervisor) = (self.lists.clone(), &org.shared.supervisor);
         let tools = Tools { org: org.clone(), directory: directory.clone(), lists, runs: runs.clone() };
         let dispatcher = Dispatcher::start_with(tools);

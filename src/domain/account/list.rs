@@ -19,9 +19,9 @@ pub const fn is_believable(missing: usize, known: usize) -> bool {
 }
 
 /// Whether an org none of whose accounts is among the `known` ones is another one than was known under its name. Of a few accounts it
-/// cannot be said.
-pub const fn is_another_org(known: usize, shows_any: bool) -> bool {
-    known >= 5 && !shows_any
+/// cannot be said, nor by a list that shows nobody: that one is not believed (`is_believable`).
+pub const fn is_another_org(known: usize, listed: usize, shows_any: bool) -> bool {
+    known >= 5 && listed > 0 && !shows_any
 }
 
 /// Whether a list of an org that was begun at `started` was not whole if it does not show an account made at `created_at`

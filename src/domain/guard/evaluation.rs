@@ -7,7 +7,7 @@ use crate::domain::guard::administrator::SUPERS_LEFT;
 use crate::domain::guard::safeguard::Count;
 use crate::domain::plan::kind::ChangeKind;
 use crate::domain::plan::limits::{Limit, Mode, Safeguards, Scope};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Somebody whose change of one kind is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +153,12 @@ impl Safeguards {
     pub fn beside_provider(&self, org: &str, change: ChangeKind, may_be_administrator: bool) -> bool {
         let is_its_own = self.sign_in.as_ref().is_some_and(|sign_in| sign_in.org == org);
         is_its_own && (may_be_administrator || change == ChangeKind::GrantAdmin)
+    }
+
+    /// Groups of an org whose members may decide here, since it says who they are.
+    pub fn deciding(&self, org: &str) -> BTreeSet<String> {
+        let own = self.sign_in.iter().filter(|sign_in| sign_in.org == org);
+        own.flat_map(|sign_in| sign_in.approvers.iter().cloned()).collect()
     }
 
     /// How many people must agree with what is nobody's special case.
