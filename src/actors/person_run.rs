@@ -456,6 +456,7 @@ impl PersonRun {
             }
             Release::Held { .. } => metrics.work.plans.with_label_values(&["held"]).inc(),
             Release::Wait { .. }
+            | Release::ReadThen { .. }
             | Release::Search
             | Release::Stale
             | Release::Evaluate { .. }

@@ -4,6 +4,7 @@
 
 use super::org::shared::Org;
 use crate::domain::plan::case::{Case, ManagerLink};
+use crate::notify::answer::NotTaken;
 use crate::notify::sign_in::{Joiner, SignIn};
 use crate::okta::outcome::{Fixer, Outcome};
 use std::time::Duration;
@@ -15,14 +16,17 @@ const GIVEN_WITHIN: Duration = Duration::from_secs(10);
 /// Why something could not be given.
 pub struct Unsent {
     pub why: String,
-    /// Whether it will be so until somebody mends it.
-    pub lasts: bool,
+    /// Who can mend it, if it will be so until somebody does.
+    pub who: Option<Fixer>,
 }
 
 /// What a call comes to whose answer could not be given: while it may pass, nobody knows whether it arrived.
 pub fn unsent(given: Result<Result<(), Unsent>, String>) -> Option<Outcome> {
-    let Unsent { why, lasts } = given.unwrap_or_else(|why| Err(Unsent { why, lasts: false })).err()?;
-    Some(if lasts { Outcome::Refused { why, who: Fixer::Config } } else { Outcome::Unknown { why } })
+    let Unsent { why, who } = given.unwrap_or_else(|why| Err(Unsent { why, who: None })).err()?;
+    Some(match who {
+        Some(who) => Outcome::Refused { why, who },
+        None => Outcome::Unknown { why },
+    })
 }
 
 /// Gives somebody's manager, or IT, what the answer of Okta brings. The error says nothing of it.
@@ -35,17 +39,18 @@ pub fn give(
     let channel = org.shared.channels.named(&org.shared.rules().load().policies.onboarding.channel);
     let id = Uuid::now_v7().to_string();
     async move {
-        let lasts = |why: &str| Unsent { why: why.to_owned(), lasts: true };
+        let lasts = |why: &str| Unsent { why: why.to_owned(), who: Some(Fixer::Config) };
         let made = made.ok_or_else(|| lasts("Okta's answer has nothing to sign in with"))?;
         let (kind, client) = channel.ok_or_else(|| lasts("onboarding.channel is new: it is known after a restart"))?;
         let given = tokio::time::timeout(GIVEN_WITHIN, made.give(&kind, &client, &joiner, id)).await;
-        let (why, lasts) = match given {
+        let (why, who) = match given {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(why)) => (why.said().to_owned(), false),
+            Ok(Err(why @ (NotTaken::Dead(_) | NotTaken::TooLong(_)))) => (why.said().to_owned(), Some(Fixer::Mailbox)),
+            Ok(Err(why)) => (why.said().to_owned(), None),
             // It may have arrived, and one after the other would make it void.
-            Err(_) => ("the mail server takes too long".to_owned(), true),
+            Err(_) => ("the mail server takes too long".to_owned(), Some(Fixer::Config)),
         };
-        Err(Unsent { why: format!("what was made to sign in with could not be sent, and is made anew: {why}"), lasts })
+        Err(Unsent { why: format!("what was made to sign in with could not be sent, and is made anew: {why}"), who })
     }
 }
 

@@ -8,7 +8,7 @@ use crate::config::place::Known;
 use crate::domain::hex;
 use crate::domain::text::visible;
 use crate::store::{
-    EndedAccess, Filter, Location, Store, beside, checkpoints, ended_access, filter_audit, lock, verify_audit,
+    EndedAccess, Filter, Location, Store, beside, checkpoints, ended_access, filter_audit, lock, moved_to, verify_audit,
 };
 use anyhow::{Context, bail};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -83,6 +83,7 @@ pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
     };
     let _lock = lock(&path)?;
     let sound = examine(&options.backup)?;
+    not_moved(&path, &options.backup)?;
     let (ended, decided) = (ended_since(&path, &options.backup), decided_since(&path, &options.backup));
     let stamp = Clock::system().now().millis();
     let fresh = beside(&path, ".restoring");
@@ -120,6 +121,25 @@ pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
         show_decided(&decided);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// That neither the store that is there nor the copy is one that has moved: its successor serves, and two may not. A store that cannot
+/// be read is what a copy is for.
+fn not_moved(store: &Path, copy: &Path) -> anyhow::Result<()> {
+    let of = |path: &Path| Store::copy(path).ok().and_then(|c| moved_to(&c).ok().flatten());
+    if let Some(to) = store.exists().then(|| of(store)).flatten() {
+        bail!(
+            "the store {} was moved to {to}, which may serve: name that as service.store, and bring the copy back there",
+            store.display()
+        );
+    }
+    if let Some(to) = of(copy) {
+        bail!(
+            "{} is a copy of a store that had been moved to {to}: what that did is not in it; take a copy of {to}",
+            copy.display()
+        );
+    }
+    Ok(())
 }
 
 /// What people have decided that the copy knows nothing of, besides the end of access, in the order of the audit.

@@ -108,6 +108,8 @@ pub enum Fixer {
     OktaAdmin,
     /// Whoever writes this product's configuration.
     Config,
+    /// Whoever looks after the mailbox of the manager, of IT, or the mail server.
+    Mailbox,
     /// Nobody but us: Okta did not understand what we sent.
     Maintainer,
 }
@@ -118,6 +120,9 @@ impl fmt::Display for Fixer {
             Fixer::Hr => "HR can fix it in Namely",
             Fixer::OktaAdmin => "an Okta administrator can fix it",
             Fixer::Config => "fix it in this product's configuration",
+            Fixer::Mailbox => {
+                "whoever looks after that mailbox can fix it, or name another one under onboarding.channel; it is tried again by itself"
+            }
             Fixer::Maintainer => "this is a defect: please report it",
         })
     }

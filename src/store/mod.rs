@@ -131,6 +131,7 @@ pub use rows::source::unreadable;
 pub use rows::work::{nothing_is_left, org_of};
 pub use search::Sought;
 pub use split::{linked, split_outlook};
+pub use stayed::moved_to;
 pub use stops::{InFlight, Stops};
 pub use undo::{Restores, Scope, Undo, undo};
 pub use views::attention::{AttentionItem, attention};

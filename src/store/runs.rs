@@ -342,6 +342,7 @@ fn take(
         priority: work.priority,
         cause: work.cause.into_owned(),
         attempt: work.attempt,
+        reason: work.reason,
         read_first: work.read_first,
         dirty_at: work.dirty_at,
         case,

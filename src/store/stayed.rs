@@ -8,7 +8,7 @@ use super::rows::meta::meta;
 pub(super) const MOVED_TO: &str = "moved_to";
 
 /// Where a store has moved to, if it has.
-pub(super) fn moved_to(c: &Tx) -> Result<Option<String>, StoreError> {
+pub fn moved_to(c: &Tx) -> Result<Option<String>, StoreError> {
     meta(c, MOVED_TO)
 }
 

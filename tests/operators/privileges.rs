@@ -104,6 +104,14 @@ fn the_documented_role_is_enough_for_a_day_and_each_permission_taken_from_it_is_
         retry.args(["quarantine", "retry", "--all", "--by", "ann", "--config"]).arg(&config);
         let retried = tokio::task::spawn_blocking(move || retry.output().expect("runs")).await.expect("ends");
         assert!(retried.status.success(), "{}", String::from_utf8_lossy(&retried.stderr));
+        let last = working.chunks_exact(ROUND).nth(all.len()).expect("a last round");
+        let (mover, anchor) = (&rig.setup.people[last[1]], |n: usize| &rig.setup.people[n].id);
+        let moved = DEPARTMENTS[(mover.department + 1) % DEPARTMENTS.len()];
+        rig.until_okta("the last round is seen", |okta| {
+            let user = |n: usize| okta.user_by_anchor(anchor(n)).expect("an account");
+            user(last[1]).profile["department"] == moved && user(last[2]).status == Suspended
+        })
+        .await;
         rig.until("what waited is done", async |rig| {
             rig.backlog().await == 0 && rig.quarantined().await.is_empty() && rig.service().readiness.is_ready()
         })

@@ -174,6 +174,27 @@ fn a_restore_names_whose_access_people_have_ended_since_the_copy() {
 }
 
 #[test]
+fn no_copy_is_put_in_the_place_of_a_store_that_has_moved() {
+    let workspace = Workspace::new(5);
+    let mut service = workspace.settled();
+    let file = |name: &str| workspace.folder.path().join(name).display().to_string();
+    let (ok, said) = workspace.cli(&["backup", "-o", &file("copy.db")]);
+    assert!(ok, "{said}");
+    service.kill();
+    let (ok, said) = workspace.cli(&["migrate-store", &file("new.db"), "--by", "ann"]);
+    assert!(ok, "{said}");
+    let (ok, said) = workspace.cli(&["restore", &file("copy.db")]);
+    assert!(!ok && said.contains(&format!("was moved to {}", file("new.db"))), "two would serve: {said}");
+    std::fs::copy(workspace.store(), file("moved.db")).expect("copies");
+    std::fs::remove_file(workspace.store()).expect("removes");
+    let (ok, said) = workspace.cli(&["restore", &file("moved.db")]);
+    assert!(!ok && said.contains("is a copy of a store that had been moved"), "{said}");
+    assert!(!workspace.store().exists(), "nothing was put there");
+    let (ok, said) = workspace.cli(&["restore", &file("copy.db")]);
+    assert!(ok, "nothing is known of a move where nothing is: {said}");
+}
+
+#[test]
 fn an_upgrade_that_cannot_keep_its_copy_leaves_the_store_as_it_was() {
     let workspace = Workspace::new(5);
     let mut service = workspace.settled();

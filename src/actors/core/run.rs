@@ -109,6 +109,8 @@ pub struct Run {
     strangers: u32,
     /// Whether the account could not be read although it should be.
     unread: bool,
+    /// Whether Okta has shown the account open in this run since it may have been deactivated.
+    shown_open: bool,
     /// Whether what the end of access waits for found no room, and is sent as urgently as the end.
     hurried: bool,
     /// Groups of the pages that were read so far, and where these pages were.
@@ -142,6 +144,7 @@ impl Run {
             absent: 0,
             strangers: 0,
             unread: false,
+            shown_open: false,
             hurried: false,
             listed: Default::default(),
         }
@@ -445,7 +448,7 @@ impl Run {
         if matches!(step, Step::Activate { .. }) && !self.steps.is_empty() {
             // Okta activates after its answer, and refuses everything else until then (okta-api.md §2.1).
             let why = "the activation is still running in Okta".into();
-            let next = Next::Release(Release::ReadFirst { at: context.now + A_MOMENT, why });
+            let next = Next::Release(Release::ReadThen { at: context.now + A_MOMENT, why });
             return Concluded::new(account, next, None);
         }
         Concluded { holder, ..self.concluded(account, context) }

@@ -64,7 +64,7 @@ pub fn decided(case: &Case, rulebook: &Rulebook, directory: &Directory, now: Mom
 
 /// What is pinned and would be otherwise without.
 fn differing(case: &Case, says: &Entitlement, rulebook: &Rulebook, directory: &Directory, now: Moment) -> Pins {
-    let (pins, holds) = (&case.pins, case.entitlement(says));
+    let (pins, holds) = (case.pins.of_now(directory), case.entitlement(says));
     let is_proposal = case.gives_against(says) && !pins.is_decided();
     let access = pins.access.filter(|_| holds != *says && !is_proposal);
     let is_mapped = matches!(holds, Entitlement::Entitled | Entitlement::OnLeave(_) | Entitlement::Prehire { .. });
@@ -91,6 +91,7 @@ fn differing(case: &Case, says: &Entitlement, rulebook: &Rulebook, directory: &D
         // What no rule manages, Namely says nothing about.
         member: chosen(&pins.member, true).iter().filter(is_managed).cloned().collect(),
         not_member: chosen(&pins.not_member, false),
+        names: pins.names,
         ..Pins::default()
     }
 }

@@ -33,6 +33,10 @@ pub struct Pins {
     /// Groups that they are not in, by id.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub not_member: BTreeSet<String>,
+    /// What these groups were called: one that was deleted and made again is the same group to people. Not known of what an earlier
+    /// version has pinned.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
     /// Whether the record said that access is over when it was pinned to be given. An end that comes later is none that somebody has
@@ -105,9 +109,22 @@ impl Pins {
         desired.attributes.extend(mapped.map(|(name, value)| (name.clone(), value.clone())));
     }
 
+    /// The same with the groups that have these names now, where one was deleted and made again under another id.
+    #[must_use]
+    pub fn of_now(&self, directory: &Directory) -> Self {
+        let id_of = |id: &String| match self.names.get(id).filter(|_| !directory.knows(id)) {
+            Some(name) => directory.find(name).map_or_else(|| id.clone(), |group| group.id.clone()),
+            None => id.clone(),
+        };
+        let names = self.names.iter().map(|(id, name)| (id_of(id), name.clone())).collect();
+        let [member, not_member] = [&self.member, &self.not_member].map(|ids| ids.iter().map(id_of).collect());
+        Self { member, not_member, names, ..self.clone() }
+    }
+
     /// What of it can be restored where the rules write these attributes, in this org, and what cannot any more.
     pub fn within(mut self, writes: impl Fn(&str) -> bool, directory: &Directory) -> (Self, BTreeSet<String>) {
         let mut lost = BTreeSet::new();
+        self = self.of_now(directory);
         self.attributes.retain(|name, _| {
             let mapped = writes(name);
             if !mapped {
@@ -119,18 +136,20 @@ impl Pins {
             groups.retain(|id| {
                 let ours = directory.is_ours_to_write(id);
                 if !ours {
-                    let name = directory.find(id).map_or(id.as_str(), |group| group.name.as_str());
+                    let name = directory.find(id).map(|group| &group.name).or(self.names.get(id)).unwrap_or(id);
                     lost.insert(format!("memberships of the group {name:?} are not ours to write: they stay"));
                 }
                 ours
             });
         }
+        self.names.retain(|id, _| self.member.contains(id) || self.not_member.contains(id));
         (self, lost)
     }
 
     /// What is restored, in words.
     pub fn message(&self, directory: &Directory) -> Vec<String> {
-        let name = |id: &String| directory.find(id).map_or(id.clone(), |group| group.name.clone());
+        let name =
+            |id: &String| directory.find(id).map(|group| &group.name).or(self.names.get(id)).unwrap_or(id).clone();
         let value = |value: &Value| match value {
             Value::Null => "nothing".to_owned(),
             Value::String(text) => format!("{text:?}"),
@@ -173,13 +192,15 @@ pub fn invert<'a>(newest_first: impl IntoIterator<Item = &'a Step>) -> (Pins, BT
                     warn("the user type stays: only the attributes are taken back");
                 }
             }
-            Step::AddGroup { group, .. } => {
+            Step::AddGroup { group, name, .. } => {
                 pins.member.remove(group);
                 pins.not_member.insert(group.clone());
+                pins.names.insert(group.clone(), name.clone());
             }
-            Step::RemoveGroup { group, .. } => {
+            Step::RemoveGroup { group, name, .. } => {
                 pins.not_member.remove(group);
                 pins.member.insert(group.clone());
+                pins.names.insert(group.clone(), name.clone());
             }
             Step::Suspend { .. } => pins.access = Some(Access::Given),
             Step::Unsuspend { .. } => pins.access = Some(Access::Withheld),
@@ -192,7 +213,7 @@ pub fn invert<'a>(newest_first: impl IntoIterator<Item = &'a Step>) -> (Pins, BT
             }
             Step::CreateUser { .. } => {
                 pins.access = Some(Access::Ended);
-                (pins.member, pins.not_member, pins.attributes) = Default::default();
+                (pins.member, pins.not_member, pins.names, pins.attributes) = Default::default();
                 warn("an account that was made is deactivated, not deleted");
             }
             Step::AssignApp { .. } | Step::UnassignApp { .. } => {
@@ -259,6 +280,22 @@ mod tests {
         let (pins, lost) = pins.within(|name| rules.writes(name), &directory);
         assert_eq!(pins.message(&directory), ["title: \"Clerk\"", "in group \"Group 00g1\""]);
         assert_eq!(lost.len(), 4, "{lost:?}");
+    }
+
+    #[test]
+    fn what_was_taken_back_stays_so_when_the_group_is_made_again_under_another_id() {
+        use crate::domain::account::directory::Group;
+        let (pins, _) = invert(&[group(true)]);
+        let named = |id: &str, name: &str| Group { id: id.into(), name: name.into(), writable: true };
+        let directory = |groups: &[Group]| Directory::new(groups.to_vec(), BTreeSet::new());
+        let ids = |groups: &[Group]| pins.of_now(&directory(groups)).not_member.into_iter().collect::<Vec<_>>();
+        assert_eq!(ids(&[named("00g1", "Renamed"), named("00g9", "Finance")]), ["00g1"], "the group is there still");
+        assert_eq!(ids(&[named("00g9", "Finance")]), ["00g9"], "made again");
+        assert_eq!(ids(&[named("00g9", "Sales")]), ["00g1"], "nothing is guessed");
+        let within = pins.clone().within(|_| true, &directory(&[named("00g9", "Finance")]));
+        assert_eq!(within.0.names, BTreeMap::from([("00g9".to_owned(), "Finance".to_owned())]));
+        assert!(within.1.is_empty());
+        assert_eq!(pins.message(&directory(&[])), ["not in group \"Finance\""], "people see the name");
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub fn reasons<'a>(
 
 fn group(id: &str, desired: &Desired, situation: &Situation) -> Option<(String, String)> {
     let group = situation.directory.find(id)?;
-    let pins = &situation.case.pins;
+    let pins = situation.case.pins.of_now(situation.directory);
     let rule = if pins.member.contains(id) || pins.not_member.contains(id) {
         PINNED
     } else if let Some(asked) = desired.groups.get(&group.name).or_else(|| desired.groups.get(id)) {

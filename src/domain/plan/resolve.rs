@@ -159,6 +159,10 @@ pub(in crate::domain) fn resolve(
 /// The groups with what an undo has restored; only memberships that are ours to write.
 pub(in crate::domain) fn pinned(mut groups: Resolved, situation: &Situation) -> Resolved {
     let pins = &situation.case.pins;
+    if pins.is_empty() {
+        return groups;
+    }
+    let pins = pins.of_now(situation.directory);
     let ours = |group: &&String| situation.directory.is_ours_to_write(group);
     groups.ids.extend(pins.member.iter().filter(ours).cloned());
     groups.ids.retain(|group| !pins.not_member.contains(group));

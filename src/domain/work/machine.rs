@@ -266,6 +266,10 @@ impl Work {
                 let work = freed.again(1, Some(why)).due(*at, over, now);
                 (Work { bucket: USER_READ.into(), read_first: true, ..work }, None)
             }
+            Release::ReadThen { at, why } => {
+                let work = freed.again(0, Some(why)).due(*at, over, now);
+                (Work { bucket: USER_READ.into(), read_first: true, ..work }, None)
+            }
             Release::Search => {
                 let work = freed.again(0, Some(BEING_SOUGHT)).due(now, over, now);
                 (Work { bucket: SEARCH.into(), read_first: false, ..work }, None)
@@ -305,7 +309,9 @@ impl Work {
                     if is_newest { (State::Quarantined, again.unwrap_or(NEVER)) } else { (State::Ready, now) };
                 let (tries, read_first) = (i64::from(again.is_some()), *read_first || freed.read_first);
                 let due_at = no_later(state, at, freed.attempt, over, now);
-                (Work { state, read_first, due_at, ..freed.again(tries, Some(why)) }, event)
+                // What is refused for the first time is no later try of what failed before it; a leaver's tries are counted together.
+                let attempt = if over || freed.reason.as_deref() == Some(why) { freed.attempt } else { 0 };
+                (Work { state, read_first, due_at, ..Work { attempt, ..freed }.again(tries, Some(why)) }, event)
             }
         };
         Transition { work, events: event.into_iter().collect() }

@@ -335,6 +335,13 @@ fn a_person_who_is_tried_again_for_one_reason_is_told_of_once() {
     assert_eq!(first.events, [Happened::Quarantined { why: "refused".into() }]);
     let second = run(first.work, &quarantined(Some(now)));
     assert_eq!((second.events.len(), second.work.attempt), (0, 2));
+    let other = Release::Retry { at: now, why: "Okta has no time".into() };
+    let after_another = run(run(second.work.clone(), &other).work, &quarantined(Some(now)));
+    assert_eq!(
+        (after_another.events.len(), after_another.work.attempt),
+        (1, 1),
+        "no later try of what failed before it"
+    );
     let for_good = run(second.work, &quarantined(None));
     assert_eq!((for_good.events.len(), for_good.work.attempt, for_good.work.due_at), (1, 2, NEVER));
 }

@@ -25,6 +25,8 @@ pub struct Claim {
     /// What made them dirty last: a word of `Cause`.
     pub cause: String,
     pub attempt: i64,
+    /// What the last run had to say to people.
+    pub reason: Option<String>,
     /// What became of an earlier call is unknown: read Okta first.
     pub read_first: bool,
     pub dirty_at: Moment,
@@ -65,8 +67,10 @@ pub enum Release {
     Retry { at: Moment, why: String },
     /// Try again at this time; nothing was attempted.
     Wait { at: Moment, why: String },
-    /// Read Okta first, then plan anew.
+    /// Read Okta first, then plan anew; counts as an attempt.
     ReadFirst { at: Moment, why: String },
+    /// What was done takes effect after its answer: Okta is read then. Nothing has failed.
+    ReadThen { at: Moment, why: String },
     /// Access is over and no account is known: Okta is asked for one before this is done.
     Search,
     /// Plan anew at once.
@@ -105,6 +109,7 @@ impl Release {
             Release::Retry { .. } => "retry",
             Release::Wait { .. } => "wait",
             Release::ReadFirst { .. } => "read_first",
+            Release::ReadThen { .. } => "read_then",
             Release::Search => "search",
             Release::Stale => "stale",
             Release::Yield { .. } => "yield",

@@ -115,6 +115,7 @@ impl Run {
             (Step::ReadBack { .. }, Outcome::Replan { .. }) if matches!(answer, Answer::User(_)) => {
                 // Accepted and not so: the account is known as it is, and what is planned for it knows that.
                 self.claim.case.account = observe(self.account(), step, answer);
+                self.shown_open = self.is_open();
                 self.steps.clear();
                 self.concluded(self.held(), context)
             }
@@ -222,7 +223,13 @@ impl Run {
     /// how the account is, it is read first.
     fn not_deactivated(&mut self, step: &Step, outcome: &Outcome, context: &Context) -> Concluded {
         self.absent += u32::from(*outcome == Outcome::Missing);
-        self.refuse(Refusal::of(step, outcome));
+        let refusal = match outcome {
+            // Okta says the same of an account that is deactivated already, as after an answer that was lost.
+            Outcome::Missing if !self.shown_open => Refusal::of_closed_perhaps(step),
+            _ => Refusal::of(step, outcome),
+        };
+        self.shown_open &= *outcome != Outcome::Missing && !matches!(outcome, Outcome::Unknown { .. });
+        self.refuse(refusal);
         self.steps.clear();
         let account = self.held();
         let is_clear = matches!(outcome, Outcome::Retry { .. } | Outcome::Refused { .. });
@@ -323,7 +330,9 @@ impl Run {
         match (outcome, answer) {
             (Outcome::Applied, Answer::User(_)) => {
                 (self.absent, self.unread) = (0, false);
-                self.after_read(outcome, answer, context)
+                let concluded = self.after_read(outcome, answer, context);
+                self.shown_open = self.is_open();
+                concluded
             }
             // Two calls in a row found no such account: one answer alone proves nothing.
             (Outcome::Missing, _) if self.absent > 0 || !is_known => {
@@ -372,7 +381,11 @@ impl Run {
         let is_administrator = self.administrator(context) == Knowledge::Holder;
         whys.extend(is_administrator.then(|| "the person is an Okta administrator".to_owned()));
         let open = self.account().is_some_and(|account| account.is_awake());
-        let message = if open { "still has access" } else { "access is closed, but not everything is taken" };
+        let message = match open {
+            true if self.unread => "may still have access",
+            true => "still has access",
+            false => "access is closed, but not everything is taken",
+        };
         let why = format!("{message}: {}", whys.join("; "));
         if self.refused.iter().any(|refusal| refusal.lasts) {
             Release::Quarantined { why, again: Some(at), read_first: true, awaits: Vec::new() }

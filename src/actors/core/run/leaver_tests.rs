@@ -12,114 +12,9 @@ use crate::domain::{Account, ChangeKind, Employee, Group, UserStatus};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// An org with one account, which answers one step otherwise than Okta should.
-struct Org {
-    account: Account,
-    groups: BTreeSet<String>,
-    is_gone: bool,
-    fault: Option<(&'static str, Outcome)>,
-    /// How often it still strikes.
-    times: u32,
-    calls: Vec<&'static str>,
-}
-
-impl Org {
-    fn of(account: Account) -> Self {
-        let groups = account.groups.clone();
-        Self { account, groups, is_gone: false, fault: None, times: 0, calls: Vec::new() }
-    }
-
-    fn answer(&mut self, step: &Step) -> (Outcome, Answer) {
-        self.calls.push(step.name());
-        if let Some((name, outcome)) = &self.fault
-            && *name == step.name()
-            && self.times > 0
-        {
-            self.times -= 1;
-            return (outcome.clone(), Answer::Done);
-        }
-        if self.is_gone {
-            return (Outcome::Missing, Answer::Done);
-        }
-        let refused = |why: &str| (Outcome::Replan { why: why.into() }, Answer::Done);
-        match step {
-            Step::Deactivate { .. } if self.account.status == AccountStatus::Deprovisioned => {
-                return (Outcome::Missing, Answer::Done);
-            }
-            Step::Deactivate { .. } => self.account.status = AccountStatus::Deprovisioned,
-            Step::Unlock { .. } => self.account.status = AccountStatus::Active,
-            Step::Suspend { .. } if self.account.status != AccountStatus::Active => return refused("is not active"),
-            Step::Suspend { .. } => self.account.status = AccountStatus::Suspended,
-            Step::RemoveGroup { group, .. } => {
-                self.groups.remove(group);
-            }
-            Step::ListGroups { .. } | Step::ReadGroups { .. } => {
-                let group = |id: &String| Group { id: id.clone(), name: id.clone(), writable: true };
-                let everyone = Group { id: "00gEveryone".into(), name: "Everyone".into(), writable: false };
-                let groups = self.groups.iter().map(group).chain([everyone]);
-                return (Outcome::Applied, Answer::Groups { groups: groups.collect(), next: None });
-            }
-            Step::ReadAccount { .. } => return (Outcome::Applied, Answer::User(self.account.clone())),
-            Step::ReadBack { .. } if self.account.is_live() => {
-                return (Outcome::Replan { why: "still ACTIVE".into() }, Answer::User(self.account.clone()));
-            }
-            Step::ReadBack { .. } => return (Outcome::Applied, Answer::User(self.account.clone())),
-            _ => {}
-        }
-        (Outcome::Applied, Answer::Done)
-    }
-}
-
-/// What is left after some runs of a person.
-struct Ended {
-    /// Whether a run ended as done; else when it is tried again the next time, and why.
-    done: bool,
-    waits: Vec<Duration>,
-    why: String,
-}
-
-/// Runs somebody until they are done, at most so often.
-fn play_run(world: &World, mut claim: Claim, org: &mut Org, most: i64) -> Ended {
-    let mut ended = Ended { done: false, waits: Vec::new(), why: String::new() };
-    for attempt in 0..most {
-        claim = Claim { attempt, ..claim };
-        let mut run = Run::new(claim.clone());
-        let mut act = run.begin(&world.context());
-        let release = loop {
-            assert!(org.calls.len() < 1000, "the run never ends: {:?}", &org.calls[..30]);
-            let step = match act {
-                Act::Release(release) => break release,
-                Act::Send { step, .. } => step,
-            };
-            let (outcome, answer) = org.answer(&step);
-            let concluded = run.conclude(&step, &outcome, &answer, &world.context());
-            if concluded.account != Learned::Nothing {
-                claim.case.account = concluded.account.account().cloned();
-            }
-            match (concluded.next, concluded.then) {
-                (Next::Release(release), _) => break release,
-                (_, Some(next)) => act = next,
-                other => panic!("{other:?}"),
-            }
-        };
-        let (at, why, read_first) = match release {
-            Release::Done { .. } => return Ended { done: true, ..ended },
-            Release::Search => return Ended { why: "searched".into(), ..ended },
-            Release::Quarantined { why, again, read_first, .. } => {
-                (again.unwrap_or_else(|| panic!("for good: {why}")), why, read_first)
-            }
-            Release::Retry { at, why } => (at, why, false),
-            Release::ReadFirst { at, why } => (at, why, true),
-            Release::Evaluate { at } => (at, "evaluated anew".into(), false),
-            Release::Held { again: Some(at), why, .. } => (at, why, true),
-            other => panic!("{other:?}"),
-        };
-        claim.read_first |= read_first;
-        ended.waits.push(at.since(world.now));
-        ended.why = why;
-    }
-    ended
-}
+#[path = "refusing_org.rs"]
+mod refusing_org;
+use refusing_org::{Org, play_run};
 
 fn leaver() -> Employee {
     Employee { user_status: UserStatus::Inactive, ..crate::domain::record::employee::tests::an_employee() }
@@ -330,6 +225,43 @@ fn in_the_grace_what_cannot_be_suspended_is_deactivated() {
             }
         }
     }
+}
+
+/// Plays a run to its end against an org that answers each call once as given, and does not answer anything else.
+fn answered(world: &World, read_first: bool, mut answers: Vec<(&str, Outcome, Answer)>) -> Release {
+    let mut run = Run::new(Claim { attempt: 1, read_first, ..world.claim(leaver(), Some(world.account())) });
+    let mut act = run.begin(&world.context());
+    loop {
+        let step = match act {
+            Act::Send { step, .. } => step,
+            Act::Release(release) => break release,
+        };
+        let (outcome, answer) = match answers.iter().position(|(name, ..)| *name == step.name()) {
+            Some(at) => (answers[at].1.clone(), answers.remove(at).2),
+            None => (Outcome::Unknown { why: "the connection broke".into() }, Answer::Done),
+        };
+        let Concluded { next, then, .. } = run.conclude(&step, &outcome, &answer, &world.context());
+        act = if let Next::Release(release) = next { Act::Release(release) } else { then.expect("goes on") };
+    }
+}
+
+#[test]
+fn that_okta_does_not_know_whom_it_deactivated_is_a_refusal_only_after_it_has_shown_the_account_open() {
+    let world = World::new();
+    let open = || ("read_account", Outcome::Applied, Answer::User(world.account()));
+    let unknown = || ("deactivate", Outcome::Missing, Answer::Done);
+    // The answer to the first was lost, and nobody could read the account: it may be closed.
+    let Release::ReadFirst { why, .. } = answered(&world, false, vec![]) else { panic!("nobody has seen it open") };
+    assert!(why.starts_with("may still have access: "), "{why}");
+    let Release::ReadFirst { why, .. } = answered(&world, false, vec![unknown()]) else {
+        panic!("nobody has seen it open")
+    };
+    assert!(why.contains("deactivate: Okta says that there is no such account, which it also says"), "{why}");
+    // Seen open after that answer: the next try is a refusal if it gets the same answer.
+    let release = answered(&world, false, vec![unknown(), open()]);
+    assert!(matches!(&release, Release::ReadFirst { why, .. } if why.starts_with("still has access")), "{release:?}");
+    let release = answered(&world, true, vec![open(), unknown(), open()]);
+    assert!(matches!(&release, Release::Quarantined { why, .. } if why.contains("and shows it")), "{release:?}");
 }
 
 #[test]

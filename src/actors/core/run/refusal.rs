@@ -33,6 +33,13 @@ impl Refusal {
         Self { step: step.clone(), why, lasts: !is_busy(outcome), after }
     }
 
+    /// 404 to a deactivation of an account that nobody has seen open since it may have been deactivated: no refusal before it
+    /// was read.
+    pub(super) fn of_closed_perhaps(step: &Step) -> Self {
+        let why = "Okta says that there is no such account, which it also says of one that is deactivated already";
+        Self { step: step.clone(), why: why.to_owned(), lasts: false, after: Some(A_MOMENT) }
+    }
+
     /// Okta has accepted a step and shows that nothing has changed.
     pub(super) fn of_accepted(step: &Step, lasts: bool) -> Self {
         let why = match step {

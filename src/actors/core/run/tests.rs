@@ -48,6 +48,7 @@ impl World {
             priority: Priority::Grant,
             cause: "profile".into(),
             attempt: 0,
+            reason: None,
             read_first: false,
             dirty_at: self.now,
             okta_id: account.as_ref().map(|a| a.id.clone()),
@@ -286,17 +287,20 @@ fn a_refusal_says_who_can_fix_it_and_is_tried_again_more_and_more_rarely_if_a_se
     let listed = Some([("00u1".to_owned(), AdminLevel::Lesser)].into());
     world.directory = world.directory.with_administrators(Administrators { listed, ..Administrators::default() });
     let mover = Employee { job_title: "Director".into(), ..an_employee() };
-    let mut waits = Vec::new();
-    for (attempt, who) in [(0, Fixer::OktaAdmin), (1, Fixer::OktaAdmin), (0, Fixer::Hr)] {
-        let mut run = Run::new(Claim { attempt, ..world.claim(mover.clone(), Some(world.account())) });
+    let (mut waits, mut last) = (Vec::new(), Some("the activation is still running in Okta".to_owned()));
+    // Three tries failed before for something else.
+    for (attempt, who) in [(3, Fixer::OktaAdmin), (1, Fixer::OktaAdmin), (2, Fixer::OktaAdmin), (0, Fixer::Hr)] {
+        let claim = Claim { attempt, reason: last, ..world.claim(mover.clone(), Some(world.account())) };
+        let mut run = Run::new(claim);
         let update = sent(run.begin(&world.context()));
         let refused = Outcome::Refused { why: "E0000006".into(), who };
         let concluded = run.conclude(&update, &refused, &Answer::Done, &world.context());
         let Next::Release(Release::Quarantined { why, again, .. }) = concluded.next else { panic!("{concluded:?}") };
         assert!(why.contains("the person is an Okta administrator") && why.contains(&who.to_string()), "{why}");
         waits.push(again.map(|at| at.since(world.now)));
+        last = Some(why);
     }
-    assert_eq!(waits, [Some(SOON), Some(AGAIN), None]);
+    assert_eq!(waits, [Some(SOON), Some(AGAIN), Some(AGAIN * 2), None]);
 }
 
 #[test]
