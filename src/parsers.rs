@@ -143,7 +143,7 @@ fn group_rule(bytes: &[u8]) {
     };
     let of = |department: &str| [("department".to_owned(), Value::from(department))].into();
     let (before, after, groups) = (of("Sales"), of("Legal"), BTreeSet::new());
-    let account = |attributes| RuledAccount { attributes, groups: &groups };
+    let account = |attributes| RuledAccount { attributes, groups: &groups, knows: &|name| name.len() % 2 == 0 };
     let _ = rule.foretell(Some("00u1"), Some(account(&before)), account(&after));
     is_kept(&rule);
 }

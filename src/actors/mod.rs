@@ -9,6 +9,7 @@ pub(crate) mod core;
 pub(crate) mod dispatcher;
 mod flight;
 pub(crate) mod forecaster;
+mod last_word;
 pub(crate) mod notifier;
 pub(crate) mod order;
 pub(crate) mod org;

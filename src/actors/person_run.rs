@@ -4,6 +4,7 @@
 //! comes under an old one. Whatever ends it, even a panic, gives the claim back.
 
 use super::core::run::{Act, Concluded, Context as RunContext, Run, taken};
+use super::last_word::{Lost, give_up, insist};
 use super::order::{Delivered, Order};
 use super::org::directory::{Making, SharedDirectory};
 use super::org::lists::Lists;
@@ -14,7 +15,7 @@ use super::sign_in::{give, unsent};
 use super::slots::Slot;
 use crate::audit::details::Planned;
 use crate::audit::{Call, Effect, Outcome as Became};
-use crate::clock::{Clock, Moment};
+use crate::clock::Moment;
 use crate::domain::work::run::{Claim, Lease, Next, Release};
 use crate::domain::{Answer, Cause, Group, Position, Step, hex};
 use crate::failpoint::{self, Point};
@@ -22,8 +23,7 @@ use crate::mailbox::{self, Carried, Gate};
 use crate::okta::Request;
 use crate::okta::answer::{names_user, understand};
 use crate::okta::outcome::{Outcome, Reply};
-use crate::retry::Waits;
-use crate::store::{EndStep, Store, StoreError, Trouble, refusal};
+use crate::store::{EndStep, refusal};
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
 use aws_lc_rs::digest::{SHA256, digest};
 use std::pin::Pin;
@@ -32,8 +32,6 @@ use tokio::sync::oneshot;
 use tracing::Span;
 use tracing::field::Empty;
 
-/// Between tries to write something down that has happened.
-const UNWRITTEN: Waits = Waits { first: Duration::from_secs(1), longest: Duration::from_secs(5) };
 /// When somebody is tried again whom the store has refused, or whose run has failed by a mistake; longer each time, up to some
 /// hours.
 const REFUSED_AGAIN: Duration = Duration::from_secs(15 * 60);
@@ -411,7 +409,8 @@ impl PersonRun {
                     let mut effect = end.effect;
                     let why = refusal(&format!("what {} has led to", effect.call.step.name()), &e.to_string());
                     effect.why = Some(why.clone());
-                    give_up(&clock, &store, end.lease, Some((end.intent, effect)), &e, why, again).await;
+                    let effect = Some((end.intent, effect));
+                    give_up(&clock, &store, Lost { lease: end.lease, effect, why, again }, &e).await;
                     None
                 }
             };
@@ -474,7 +473,7 @@ impl PersonRun {
             let now = clock.now();
             if let Err(e) = insist(&clock, || store.release(lease, release.clone(), now)).await {
                 let why = refusal("the end of the plan of this person", &e.to_string());
-                give_up(&clock, &store, lease, None, &e, why, again).await;
+                give_up(&clock, &store, Lost { lease, effect: None, why, again }, &e).await;
             }
             failpoint::reach(Point::Finished);
             None
@@ -503,50 +502,9 @@ impl PersonRun {
     }
 }
 
-/// Writes something down, as often as it takes while the store cannot be written; not what it refuses, and not into a file
-/// that is damaged or closed.
-async fn insist<T, F>(clock: &Clock, mut write: impl FnMut() -> F) -> Result<T, StoreError>
-where
-    F: Future<Output = Result<T, StoreError>>,
-{
-    let mut attempt = 0;
-    loop {
-        match write().await {
-            Err(e) if matches!(e.trouble(), Trouble::Unwritable | Trouble::Locked) => {
-                tracing::error!(error = %e, attempt, "what has happened cannot be written down yet; it is tried again");
-                clock.sleep(UNWRITTEN.delay(attempt)).await;
-                attempt += 1;
-            }
-            other => return other,
-        }
-    }
-}
-
 /// How long somebody waits of whom the program or the store has failed, after so many tries; a leaver waits less (`runs.rs`).
 fn long_backoff(attempt: i64) -> Duration {
     REFUSED_AGAIN * (1 << attempt.clamp(0, 6))
-}
-
-/// Ends a run whose last word the store did not take, because of `e`.
-async fn give_up(
-    clock: &Clock,
-    store: &Store,
-    lease: Lease,
-    effect: Option<(i64, Effect)>,
-    e: &StoreError,
-    why: String,
-    again: Moment,
-) {
-    let target = lease.target;
-    if e.trouble() != Trouble::Refused {
-        tracing::error!(error = %e, target, "what has happened could not be written; the next start reads the person again");
-        return;
-    }
-    tracing::error!(target, %why, "quarantined");
-    let refused = || store.refuse(lease, effect.clone(), why.clone(), again, clock.now());
-    if let Err(e) = insist(clock, refused).await {
-        tracing::error!(error = %e, target, "a claim could not be given back; it is tried again in a while");
-    }
 }
 
 /// Somebody in logs and traces: the same for the same profile, and nobody who reads it knows who.

@@ -47,6 +47,7 @@ mod tests {
             end_access: false,
             uid,
             person: None,
+            same: None,
         };
         let mut tokens = vec![token("laptop", Role::Approver, Some(1000)), token("ci", Role::Approver, Some(1000))];
         assert_eq!(approvers(&tokens), 1);
@@ -65,6 +66,7 @@ mod tests {
             end_access: false,
             uid: None,
             person: None,
+            same: None,
         };
         let tokens = [token("ann", Role::Viewer), token("ben", Role::Approver)];
         let name = |given: Option<&str>| who(&tokens, given).map(|token| token.name.as_str());

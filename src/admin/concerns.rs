@@ -73,6 +73,16 @@ impl State {
                 all.push(warn(message));
             }
         }
+        let unreadable = state.unreadable.iter().filter(|(_, profiles)| **profiles > 0);
+        all.extend(unreadable.map(|(tenant, profiles)| {
+            let profiles = if *profiles == 1 { "1 profile".to_owned() } else { format!("{profiles} profiles") };
+            warn(format!("{profiles} of {tenant} cannot be read; see `attention`"))
+        }));
+        let missing = state.missing_people.iter().filter(|(_, people)| **people > 0);
+        all.extend(missing.map(|(tenant, people)| {
+            let people = if *people == 1 { "1 person".to_owned() } else { format!("{people} people") };
+            warn(format!("Namely does not show {people} of {tenant} any more; see `missing list`"))
+        }));
         all
     }
 }

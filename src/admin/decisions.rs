@@ -7,7 +7,8 @@ use crate::domain::{ChangeKind, Decider, Rulebook};
 use crate::store::{
     Approval, Ballot, Linked, Location, Operator, OperatorRequest, Opined, Opinion, Planned, Store, StoreError, Tx,
     Unfit, Voted, accept_adoption, accept_list, adoption, approve, cancel, drain, find, gone_group, held_people, holds,
-    identity, linked, opine, org_of_hold, pause_and_wait, request, resume, retry, reverse, split_outlook, vote,
+    identity, linked, may_decide, opine, org_of_hold, pause_and_wait, request, resume, retry, reverse, split_outlook,
+    vote,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -145,10 +146,18 @@ impl Decisions {
         now: Moment,
     ) -> Result<Option<Value>, Refusal> {
         let operator = || Store::operator(&self.store);
+        if let Some((org, id)) = by.account()
+            && !may_decide(&*operator()?, self.rules()?, org, id, now)?
+        {
+            return Err(Refusal::Conflict(format!(
+                "{} has left, or is about to: access is over by Namely or by what people have decided; nothing was done",
+                by.name
+            )));
+        }
         let text = |key: &str| body[key].as_str().unwrap_or_default();
         let message = match ask {
             Ask::Approve | Ask::Reject | Ask::Reverse => {
-                self.hold(&*operator()?, ask, by, self.number("hold", &parts[0])?, body, now)?
+                self.hold(&*operator()?, ask, self.number("hold", &parts[0])?, &Said { by, body, now })?
             }
             Ask::Cancel => {
                 let id = self.number("hold", &parts[0])?;
@@ -220,7 +229,7 @@ impl Decisions {
             }
             Ask::AcceptReview | Ask::RejectReview => {
                 let (id, accept) = (self.number("review", &parts[0])?, ask == Ask::AcceptReview);
-                self.review(&*operator()?, id, accept, by, body, now)?
+                self.review(&*operator()?, id, accept, &Said { by, body, now })?
             }
             Ask::Split => {
                 let c = operator()?;
@@ -266,7 +275,8 @@ impl Decisions {
         Ok(Some(message))
     }
 
-    fn review(&self, c: &Tx, id: i64, accept: bool, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
+    fn review(&self, c: &Tx, id: i64, accept: bool, said: &Said) -> Result<Value, Refusal> {
+        let Said { by, body, now } = *said;
         let opinion = Opinion {
             accept,
             code: body["code"].as_str().unwrap_or_default(),
@@ -459,9 +469,17 @@ fn one_of(c: &Tx, hold: i64, members: &BTreeSet<i64>, word: &str) -> Result<i64,
     }
 }
 
+/// What somebody says in a request, and when.
+struct Said<'a> {
+    by: &'a Decider,
+    body: &'a Value,
+    now: Moment,
+}
+
 impl Decisions {
     /// What somebody says about a hold, or about what was rejected in it.
-    fn hold(&self, c: &Tx, ask: Ask, by: &Decider, hold: i64, body: &Value, now: Moment) -> Result<Value, Refusal> {
+    fn hold(&self, c: &Tx, ask: Ask, hold: i64, said: &Said) -> Result<Value, Refusal> {
+        let Said { by, body, now } = *said;
         let seen = body["code"].as_str().unwrap_or_default();
         let (only, all) = meant(c, hold, body)?;
         let ballot = Ballot { hold, approve: ask == Ask::Approve, seen, only: only.as_ref(), by };

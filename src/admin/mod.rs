@@ -330,7 +330,7 @@ async fn readyz(served: web::Data<Served>) -> HttpResponse {
     let notices = served.readiness.notices();
     answer.json(json!({
         "state": state, "role": role, "status": status, "mode": served.rules.load().safeguards.mode.as_str(), "missing": reasons,
-        "attention": attention, "notices": notices,
+        "attention": attention, "notices": notices, "store": served.store.mark(),
     }))
 }
 

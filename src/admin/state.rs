@@ -92,6 +92,12 @@ impl Running {
         self.samples.get(&format!("backlog_eta_seconds{{org=\"{org}\"}}")).copied()
     }
 
+    /// Whether calls to an org are paused because of what Okta answers, or does not.
+    fn is_paused(&self, org: &str) -> bool {
+        let begins = format!("okta_paused{{org=\"{org}\",");
+        self.samples.iter().any(|(sample, value)| *value > 0.0 && sample.starts_with(&begins))
+    }
+
     /// What each counter of an org allows in a minute, as far as it was used.
     pub fn limits(&self, org: &str) -> BTreeMap<String, f64> {
         self.budget(org).into_iter().map(|budget| (budget.bucket, budget.limit)).collect()
@@ -252,7 +258,7 @@ pub struct OrgState {
     pub waiting_by_priority: BTreeMap<String, i64>,
     pub terminations_waiting: i64,
     pub oldest_seconds: f64,
-    /// Nothing where no service answers, or while every write is paused.
+    /// Nothing where no service answers, while every write is paused, and while Okta lets nothing through.
     pub eta_seconds: Option<f64>,
     /// Since when every write is paused, in milliseconds, if it is.
     #[serde(default)]
@@ -339,7 +345,7 @@ impl State {
             let paused_since = lasting.iter().filter(stops).map(|pause| pause.at).min();
             let writes = |running: &Running, org: &str| {
                 let is_closed = running.missing.contains_key(&adoption_of(org));
-                paused_since.is_none() && mode != Mode::Observe && !is_closed
+                paused_since.is_none() && mode != Mode::Observe && !is_closed && !running.is_paused(org)
             };
             let state = OrgState {
                 waiting: by_priority.values().sum(),

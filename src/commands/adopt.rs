@@ -87,7 +87,7 @@ fn show(report: &Adoption, all: bool) {
         counts.add_row([what, &entries.len().to_string(), meaning]);
     }
     counts.add_row(["nothing", &report.nothing.to_string(), "left in Namely or not due yet, and without an account"]);
-    say!("{counts}");
+    println!("{counts}");
     for (rule, entries) in &report.matched {
         differing(rule, entries, all);
     }

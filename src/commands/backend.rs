@@ -234,6 +234,13 @@ pub(super) async fn running(place: &Place) -> Option<Running> {
     if ready["role"] == "standby" {
         return None; // it knows no more than the store
     }
+    if ready["store"].as_str().zip(place.store.mark()).is_some_and(|(theirs, ours)| theirs != ours) {
+        eprintln!(
+            "warning: what answers at {base} is the service of another store: nothing that it says is about this one. Choose another \
+             service.listen for one of them"
+        );
+        return None;
+    }
     let map = |name: &str| serde_json::from_value(ready[name].clone()).unwrap_or_default();
     let mode = ready["mode"].as_str().and_then(Mode::from_name);
     Some(Running::new(map("missing"), map("notices"), &get("/metrics").await.unwrap_or_default()).in_mode(mode))

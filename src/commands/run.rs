@@ -29,8 +29,8 @@ struct Begun {
     service: Service,
     /// How long calls under way are waited for at the end.
     drain: Duration,
-    /// Where it listens already, as a node that has waited until it may serve.
-    listener: Option<TcpListener>,
+    /// Where it listens already.
+    listener: TcpListener,
     /// What was served there meanwhile.
     door: Option<Door>,
 }
@@ -66,12 +66,14 @@ pub async fn run(path: &Path, dry_run: bool, renamed: &[String]) -> anyhow::Resu
             config.service.renamed = renamed;
             let drain = config.service.drain;
             let service = Service::start_on(store, config, Clock::system(), metrics).await?;
-            Begun { service, drain, listener: Some(listener), door }
+            Begun { service, drain, listener, door }
         }
         Location::File(_) | Location::Unknown { .. } => {
+            // Before anything is started: another service may be there.
+            let listener = TcpListener::bind(listen).with_context(cannot_listen)?;
             let drain = config.service.drain;
             let service = Service::start(config, Clock::system(), metrics).await?;
-            Begun { service, drain, listener: None, door: None }
+            Begun { service, drain, listener, door: None }
         }
     };
     let Begun { service, drain, listener, door } = begun;
@@ -83,10 +85,7 @@ pub async fn run(path: &Path, dry_run: bool, renamed: &[String]) -> anyhow::Resu
         door.close().await;
     }
     let served = served.with(pages);
-    let address = match listener {
-        None => admin::serve(listen, served),
-        Some(listener) => listener.local_addr().and_then(|at| admin::serve_at(listener, served).map(|_| at)),
-    };
+    let address = listener.local_addr().and_then(|at| admin::serve_at(listener, served).map(|_| at));
     let address = address.with_context(cannot_listen)?;
     tracing::info!(%address, "metrics, health, the admin API and the console are served");
     notify_systemd(&[NotifyState::Ready]);

@@ -45,7 +45,7 @@ impl Waiting<'_> {
         signals: &mut Signals,
         hangup: &mut Signal,
     ) -> anyhow::Result<Option<Begins>> {
-        let me = Node::at_port(self.listener.local_addr()?.port());
+        let me = Node::at(self.listener.local_addr()?);
         let mut standby = Standby::of(&self.config.service.store, me.clone()).context("the store is on no server")?;
         let readiness = Readiness::default();
         let (mut door, mut behind) = (None, None);

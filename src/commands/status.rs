@@ -112,16 +112,6 @@ fn text(state: &State) -> String {
         lines.extend(budget_line(&org.budget));
     }
     lines.extend(state.tenants.iter().map(|(name, tenant)| format!("Namely {name}: {}", tenant_line(tenant))));
-    for (tenant, profiles) in &state.unreadable {
-        lines.push(format!("{} of {tenant} cannot be read; see `attention`", count(*profiles, "profile", "profiles")));
-    }
-    for (tenant, count) in state.missing_people.iter().filter(|(_, count)| **count > 0) {
-        let message = match count {
-            1 => "1 person".to_owned(),
-            people => format!("{people} people"),
-        };
-        lines.push(paint("33", &format!("Namely does not show {message} of {tenant} any more; see `missing list`")));
-    }
     lines.extend(state.approvers.lacking.iter().map(|message| paint("33", message)));
     for limit in state.safeguards.iter().filter(|limit| limit.used >= REMARKABLE) {
         lines.push(limit.message());

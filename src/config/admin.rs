@@ -4,7 +4,7 @@ use super::net::Http;
 use super::provider::{self, Provider};
 use super::reader::{At, Reader, Section, unique_names};
 use super::secret::{Secrets, is_absent};
-use super::token::{Token, admin_token, strong};
+use super::token::{Token, admin_token, join, strong};
 use crate::http::live::Live;
 use secrecy::{ExposeSecret, SecretString};
 use std::net::SocketAddr;
@@ -84,7 +84,9 @@ pub fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, listen: SocketAdd
         }
     };
     let (location, path) = (s.location(), s.path.clone());
-    let tokens: Vec<Token> = s.sections(r, "tokens").into_iter().filter_map(|s| admin_token(r, s, secrets)).collect();
+    let mut tokens: Vec<Token> =
+        s.sections(r, "tokens").into_iter().filter_map(|s| admin_token(r, s, secrets)).collect();
+    join(&mut tokens);
     unique_names(r, "admin.tokens", tokens.iter().map(|token| token.name.as_str()));
     for (n, token) in tokens.iter().enumerate() {
         let is_same =

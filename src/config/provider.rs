@@ -59,7 +59,11 @@ impl Provider {
         let also = by_id.or_else(|| tokens.iter().find(is_theirs)).map(Token::decider);
         // Another issuer's id of the same letters is somebody else.
         let issuer = hex(&digest(&SHA256, self.issuer.as_bytes()).as_ref()[..4]);
-        Decider::of_provider(&format!("{issuer}:{id}"), name, also.as_ref())
+        let who = Decider::of_provider(&format!("{issuer}:{id}"), name, also.as_ref());
+        match &self.org {
+            Some(org) => who.by_account(org, id),
+            None => who,
+        }
     }
 
     /// What its groups give in the org that it belongs to.

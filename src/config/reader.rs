@@ -177,7 +177,8 @@ impl<'t> Section<'t> {
             DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).ok(),
             _ => None,
         };
-        self.ranged(reader, key, "a whole number", read, &range, default)
+        let found = self.typed(reader, key, "a whole number", read);
+        self.ranged(reader, key, found, &range, default)
     }
 
     /// A part between 0 and 1, or else `default`.
@@ -193,19 +194,19 @@ impl<'t> Section<'t> {
             DeValue::Integer(n) => n.as_str().parse().ok(),
             _ => None,
         };
-        self.ranged(reader, key, "a number such as 0.5", read, &range, default)
+        let found = self.typed(reader, key, "a number such as 0.5", read);
+        self.ranged(reader, key, found, &range, default)
     }
 
     fn ranged<T: PartialOrd + std::fmt::Display>(
-        &mut self,
+        &self,
         reader: &mut Reader,
         key: &'static str,
-        wanted: &str,
-        read: impl FnOnce(&DeValue) -> Option<T>,
+        found: Option<At<T>>,
         range: &std::ops::RangeInclusive<T>,
         default: T,
     ) -> T {
-        match self.typed(reader, key, wanted, read) {
+        match found {
             Some(at) if range.contains(&at.value) => at.value,
             Some(at) => {
                 let (name, from, to) = (self.name(key), range.start(), range.end());

@@ -51,12 +51,17 @@ pub struct Token {
     pub uid: Option<u32>,
     /// What the identity provider calls whoever holds it: both are one person, with one vote.
     pub person: Option<String>,
+    /// Whose vote a decision of this token is, where several tokens are one person's.
+    pub same: Option<Decider>,
 }
 
 impl Token {
     /// Who decides with it.
     pub fn decider(&self) -> Decider {
-        Decider::of_token(&self.name, self.uid)
+        match &self.same {
+            Some(first) => Decider::known(&self.name, first.principal()),
+            None => Decider::of_token(&self.name, self.uid),
+        }
     }
 
     /// What changes with the token, with its role and with whose it is; says nothing about it.
@@ -89,6 +94,18 @@ impl Tokens {
 impl<T: Into<Vec<Token>>> From<T> for Tokens {
     fn from(tokens: T) -> Self {
         Self(Arc::new(ArcSwap::from_pointee(tokens.into())))
+    }
+}
+
+/// Tokens of one person have one vote: that of the first of them that is a user's of the operating system, or of the first.
+pub(super) fn join(tokens: &mut [Token]) {
+    let key = |token: &Token| token.person.as_deref().map(str::to_lowercase);
+    for n in 0..tokens.len() {
+        let Some(person) = key(&tokens[n]) else { continue };
+        let theirs = || tokens.iter().filter(|token| key(token).as_ref() == Some(&person));
+        let first = theirs().find(|token| token.uid.is_some()).or_else(|| theirs().next());
+        let same = first.map(|token| Decider::of_token(&token.name, token.uid));
+        tokens[n].same = same;
     }
 }
 
@@ -125,5 +142,37 @@ pub(super) fn admin_token(r: &mut Reader, mut s: Section, secrets: &Secrets) -> 
     let uid = uid.and_then(|uid| u32::try_from(uid).ok());
     let person = s.text(r, "person").map(|at| at.value);
     s.finish(r);
-    Some(Token { name: name?.value, role, token: token?, end_access, uid, person })
+    Some(Token { name: name?.value, role, token: token?, end_access, uid, person, same: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(name: &str, uid: Option<u32>, person: Option<&str>) -> Token {
+        Token {
+            name: name.into(),
+            role: Role::Approver,
+            token: "a token of twenty-four characters".into(),
+            end_access: false,
+            uid,
+            person: person.map(str::to_owned),
+            same: None,
+        }
+    }
+
+    #[test]
+    fn tokens_that_are_one_persons_have_one_vote_together() {
+        let mut tokens = [
+            token("ann", None, Some("ann@acme.com")),
+            token("ann.laptop", Some(501), Some("Ann@acme.com")),
+            token("ben", None, Some("ben@acme.com")),
+            token("cleo", None, None),
+        ];
+        assert_eq!(approvers(&tokens), 4);
+        join(&mut tokens);
+        assert_eq!(approvers(&tokens), 3);
+        assert_eq!(tokens[0].decider().principal(), "uid:501", "as who writes into the store");
+        assert_eq!((&*tokens[0].decider().name, tokens[2].decider().principal()), ("ann", "token:ben"));
+    }
 }

@@ -24,7 +24,7 @@ const LEAVERS: &[Heading] = &[
     column("Department", "department"),
     column("Org", "org"),
     numbers("Last day", "departure"),
-    numbers("Access over since", "ended"),
+    numbers("Has left since", "ended"),
     column("Okta", "account"),
     column("State", "state"),
 ];

@@ -13,7 +13,7 @@ use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::plan::step::Step;
 use crate::domain::text::login_key;
 use crate::domain::work::cause::Cause;
-use crate::domain::work::machine::{ANY_BUCKET, Work};
+use crate::domain::work::machine::{ANY_BUCKET, Dirt, Work};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,7 +123,13 @@ fn learn_part(
             account.marks.manager = manager.clone().map_or(Link::Nobody, Link::To);
             account::save_document(c, org, &account)?;
             if let Some(target) = reports_elsewhere(c, org, &account.id, manager.as_deref())? {
-                dirty::mark_dirty(c, target, org, Priority::Describe, ANY_BUCKET, Cause::Manager, now)?;
+                dirty::mark_dirty(
+                    c,
+                    target,
+                    org,
+                    &Dirt { priority: Priority::Describe, bucket: ANY_BUCKET, cause: Cause::Manager },
+                    now,
+                )?;
                 differ += 1;
             }
         }

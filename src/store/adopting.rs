@@ -13,13 +13,12 @@ use crate::domain::matching::correlation::Counterpart;
 use crate::domain::record::person::Position;
 use crate::domain::work::machine::Work;
 
-/// `target` and `counterpart` are one person; returns the target that stays.
+/// A target and whom a profile of it has turned out to be are one person; returns the target that stays.
 pub(super) fn adopt(
     c: &Tx,
     org: &str,
     position: &Position,
-    target: i64,
-    counterpart: &Counterpart,
+    (target, counterpart): (i64, &Counterpart),
     found: &Match,
     now: Moment,
 ) -> Result<i64, StoreError> {

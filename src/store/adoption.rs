@@ -2,9 +2,10 @@
 //! written.
 
 use super::engine::Tx;
+use super::links::Asked;
 use super::rows::target::OfOrg;
 use super::rows::{account, matched, org, target};
-use super::{StoreError, cases, links};
+use super::{StoreError, cases};
 use crate::clock::Moment;
 use crate::domain::account::user::Account;
 use crate::domain::matching::first_contact::{Place, differs, place, weight};
@@ -109,7 +110,7 @@ pub fn adoption(c: &Tx, rules: &Rulebook, org: &str, now: Moment) -> Result<Adop
         if is_added
             && case.account.is_none()
             && conflict.is_none()
-            && let Some((rule, who)) = links::foretell(c, rules, org, position, target, now)?
+            && let Some((rule, who)) = (Asked { c, rules, org, position, now }).foretell(target)?
         {
             report.matched.entry(rule).or_default().push(entry(format!("will be one person with {who}")));
             continue;

@@ -4,12 +4,13 @@
 
 use super::StoreError;
 use super::engine::Tx;
-use super::rows::{account, anchored, matched, review, target};
+use super::rows::{account, anchored, link, matched, org, review, source, target};
 use crate::clock::Moment;
 use crate::domain::account::user::Account;
 use crate::domain::matching::anchors::{self, Carrying};
 use crate::domain::matching::correlation::ANCHOR;
 use crate::domain::plan::case::Case;
+use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::person::Position;
 
 /// Okta is proved to hold what Namely says of a target: the anchor of its account is ours from now on, and what was taken
@@ -17,6 +18,24 @@ use crate::domain::record::person::Position;
 pub(super) fn proved(c: &Tx, target: i64, now: Moment) -> Result<(), StoreError> {
     anchored::prove(c, target, now)?;
     matched::carried_out(c, target)
+}
+
+/// A list shows an account that was not known, or that carries another anchor than before: whoever the anchor means may be done, and
+/// nobody would look at them. What an org shows first is asked of everybody.
+pub(super) fn seen(c: &Tx, rules: &Rulebook, org: &str, account: &Account, now: Moment) -> Result<(), StoreError> {
+    let Some(profile) = account.anchor.as_ref().filter(|_| account.is_live()) else { return Ok(()) };
+    let Some(of_org) = rules.org(org) else { return Ok(()) };
+    if !org::is_read(c, org)? {
+        return Ok(());
+    }
+    for tenant in &of_org.tenants {
+        let Some((target, _)) = link::find(c, org, tenant, profile)? else { continue };
+        let has_another = account::of_target(c, target)?.is_some_and(|own| own.id != account.id);
+        if let Some(position) = source::position(c, tenant, profile)?.filter(|_| has_another) {
+            ask_about_doubles(c, org, &position, target, now)?;
+        }
+    }
+    Ok(())
 }
 
 /// Other accounts that carry the anchor of somebody who has theirs: whose they are is asked, and they are left alone.

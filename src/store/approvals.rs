@@ -12,7 +12,7 @@ use crate::audit::details::Approved;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
 use crate::domain::guard::approval::{Binding, Present, unfit};
-use crate::domain::work::machine::ANY_BUCKET;
+use crate::domain::work::machine::{ANY_BUCKET, Dirt};
 use crate::domain::{Cause, ChangeKind, Decider, Directory, Priority, Rulebook};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -211,7 +211,13 @@ fn take(c: &Tx, rules: &Rulebook, now: Moment) -> Result<usize, StoreError> {
 /// Whoever has an approval is worked on, also who was thought to be as they should be: the plan has found something.
 fn begin(c: &Tx, target: i64, org: &str, now: Moment) -> Result<(), StoreError> {
     if !work::load(c, target)?.is_some_and(|work| work.is_dirty()) {
-        dirty::mark_dirty(c, target, org, Priority::Describe, ANY_BUCKET, Cause::Request, now)?;
+        dirty::mark_dirty(
+            c,
+            target,
+            org,
+            &Dirt { priority: Priority::Describe, bucket: ANY_BUCKET, cause: Cause::Request },
+            now,
+        )?;
         approval::rebind(c, target, work::newest(c, target)?)?;
     }
     votes::go_on(c, target, now)

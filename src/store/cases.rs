@@ -2,7 +2,8 @@
 
 use super::engine::Tx;
 use super::rows::link::StoredPerson;
-use super::rows::{account, anchored, end_access, known, link, risk, source, target, work};
+use super::rows::link::name_of;
+use super::rows::{account, anchored, end_access, intent, known, link, risk, source, target, work};
 use super::{StoreError, circles, left_alone, rejections, second_thoughts};
 use crate::clock::Moment;
 use crate::domain::account::user::Account;
@@ -14,6 +15,7 @@ use crate::domain::plan::manager::{self, Manager};
 use crate::domain::plan::pins::Pins;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::employee::Employee;
+use crate::domain::record::lifecycle::Entitlement;
 use crate::domain::record::person::{Person, Position};
 use crate::domain::record::profiles::Profiles;
 use crate::domain::text::login_key;
@@ -118,14 +120,19 @@ fn completed(c: &Tx, rules: &Rulebook, mut case: Case, target: i64, now: Moment)
         case.subordinates = subordinates(c, &case.person)?;
         return Ok(case);
     }
-    case.manager = manager(c, &case, target)?;
+    case.manager = manager(c, rules, &case, (target, now))?;
     case.login = login(c, rules, &case, target, now)?;
-    case.names_of_others = names_of_others(c, rules, &case, now)?;
+    case.names_of_others = names_of_others(c, rules, &case, (target, now))?;
     Ok(case)
 }
 
 /// Of the names in apps that the mapping gives somebody, those that somebody else with a live account goes by.
-fn names_of_others(c: &Tx, rules: &Rulebook, case: &Case, now: Moment) -> Result<Vec<NameOfAnother>, StoreError> {
+fn names_of_others(
+    c: &Tx,
+    rules: &Rulebook,
+    case: &Case,
+    (target, now): (i64, Moment),
+) -> Result<Vec<NameOfAnother>, StoreError> {
     if !rules.mapping.app_rules().iter().any(|rule| rule.user_name.is_some()) {
         return Ok(Vec::new());
     }
@@ -134,6 +141,7 @@ fn names_of_others(c: &Tx, rules: &Rulebook, case: &Case, now: Moment) -> Result
     let names: BTreeSet<String> =
         desired.apps.values().filter_map(|app| app.user_name.as_deref().map(login_key)).collect();
     let own = case.account.as_ref().map(|account| account.id.as_str());
+    let under_way = if names.is_empty() { Vec::new() } else { intent::names_for_others(c, &case.org, target)? };
     let is_other = |other: &Account| Some(other.id.as_str()) != own && other.is_live();
     let mut found = Vec::new();
     for name in names {
@@ -147,8 +155,29 @@ fn names_of_others(c: &Tx, rules: &Rulebook, case: &Case, now: Moment) -> Result
                 whose: other.login.clone(),
             }));
         }
+        for (other, step) in &under_way {
+            if let Some((app, _)) = step.name_in_app().filter(|(_, called)| login_key(called) == name) {
+                let whose = name_of(c, *other)?.unwrap_or_else(|| "somebody else".into());
+                found.push(NameOfAnother { name: name.clone(), app: Some(app.to_owned()), whose });
+            }
+        }
     }
     Ok(found)
+}
+
+/// Whether somebody else with a live account goes by this name in an app, or is being given it at this moment.
+pub(super) fn is_called_so(c: &Tx, target: i64, app: &str, name: &str) -> Result<bool, StoreError> {
+    let (org, key) = (work::org(c, target)?, login_key(name));
+    let own = target::identity(c, target)?.account;
+    let others = account::by_attribute(c, &org, account::APP_NAME, &key)?.into_iter();
+    let mut others = others.filter(|other| Some(&other.id) != own.as_ref() && other.is_live());
+    if others.any(|other| other.app_names.get(app).is_some_and(|called| login_key(called) == key)) {
+        return Ok(true);
+    }
+    let under_way = intent::names_for_others(c, &org, target)?;
+    Ok(under_way
+        .iter()
+        .any(|(_, step)| step.name_in_app().is_some_and(|(of, called)| of == app && login_key(called) == key)))
 }
 
 /// Whether access is over, and no undo gives it back.
@@ -175,21 +204,32 @@ impl StoredPerson {
 }
 
 /// Whom a person reports to, as seen from their org.
-fn manager(c: &Tx, case: &Case, target: i64) -> Result<ManagerLink, StoreError> {
+fn manager(c: &Tx, rules: &Rulebook, case: &Case, (target, now): (i64, Moment)) -> Result<ManagerLink, StoreError> {
     let Some((name, id)) = manager::named(case) else { return Ok(ManagerLink::Nobody) };
     let primary = case.person.primary();
     let Some(Position { employee: profile, .. }) = source::position(c, &primary.tenant, id)? else {
         return Ok(manager::link(name, None));
     };
-    let mut found = Manager { profile: &profile, is_in_circle: false, is_themselves: true, account: None };
+    let mut found =
+        Manager { profile: &profile, is_in_circle: false, is_themselves: true, account: None, is_entitled: true };
     if !case.person.has(id) {
         let linked = link::with_account(c, &case.org, &primary.tenant, id)?;
         found.is_in_circle = !circles::circle_of(c, &primary.tenant, &primary.employee.id)?.is_empty();
         found.is_themselves = linked.as_ref().is_some_and(|(id, _)| *id == target);
+        if let Some((theirs, _)) = linked.as_ref().filter(|_| rules.policies.onboarding.means.is_some()) {
+            found.is_entitled = is_entitled(c, rules, *theirs, now)?;
+        }
         let okta_id = linked.and_then(|(_, okta_id)| okta_id);
         found.account = okta_id.map(|id| account::by_id(c, &case.org, &id)).transpose()?.flatten();
     }
     Ok(manager::link(name, Some(found)))
+}
+
+/// Whether somebody is to have access now, by the record and by what people have decided, whatever Okta holds.
+pub fn is_entitled(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<bool, StoreError> {
+    let Some(case) = brief(c, rules, target, now)? else { return Ok(false) };
+    let says = rules.lifecycle(&case, now).entitlement;
+    Ok(case.entitlement(&says) == Entitlement::Entitled && !case.ends_now(now))
 }
 
 /// Names of those who report to a person and have not left.

@@ -3,9 +3,10 @@
 //! **Invariant:** nobody of a tenant whose report was not accepted is adopted, made or ended.
 
 use super::engine::Tx;
+use super::links::Asked;
 use super::relink::spread;
 use super::rows::{link, matched, org, work};
-use super::{Store, StoreError, append, dirty, links};
+use super::{Store, StoreError, append, dirty};
 use crate::audit::details::Adopted;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
@@ -13,7 +14,7 @@ use crate::domain::guard::decider::Decider;
 use crate::domain::plan::priority::Priority;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::work::cause::Cause;
-use crate::domain::work::machine::ANY_BUCKET;
+use crate::domain::work::machine::{ANY_BUCKET, Dirt};
 
 /// Why somebody waits whose tenant is not accepted yet begins with this.
 const WAITS: &str = "first contact";
@@ -70,7 +71,7 @@ impl Store {
         let (org, tenant) = (org.to_owned(), tenant.to_owned());
         self.in_parts(move |c, rules: &Rulebook, positions| {
             for position in positions.iter().filter(|one| one.tenant == tenant && rules.org(&org).is_some()) {
-                if let Some(stays) = links::join_accepted(c, rules, &org, position, now)? {
+                if let Some(stays) = (Asked { c, rules, org: &org, position, now }).join_accepted()? {
                     spread(c, rules, stays, now)?;
                 }
             }
@@ -110,7 +111,13 @@ impl Store {
 fn wake(c: &Tx, org: &str, tenant: &str, now: Moment) -> Result<(), StoreError> {
     work::unpark(c, org, tenant, WAITS, now)?;
     for target in link::shared(c, org, tenant)? {
-        dirty::mark_dirty(c, target, org, Priority::Describe, ANY_BUCKET, Cause::TenantRead, now)?;
+        dirty::mark_dirty(
+            c,
+            target,
+            org,
+            &Dirt { priority: Priority::Describe, bucket: ANY_BUCKET, cause: Cause::TenantRead },
+            now,
+        )?;
     }
     Ok(())
 }

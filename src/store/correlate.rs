@@ -1,9 +1,10 @@
 //! Looking once more for whose an account is: because an org or a tenant was read, or an account was found.
 
 use super::engine::Tx;
-use super::relink::{What, refresh, relink, relink_known};
+use super::links::Asked;
+use super::relink::{Visit, What, refresh, relink, relink_known};
 use super::rows::{link, org, target};
-use super::{StoreError, dirty, links, proof};
+use super::{StoreError, dirty, proof};
 use crate::clock::Moment;
 use crate::domain::plan::priority::Priority;
 use crate::domain::plan::rulebook::Rulebook;
@@ -29,13 +30,13 @@ pub(super) fn late(
             return Ok(None);
         }
         let what = What { before: Some(&position.employee), cause: Cause::OrgRead };
-        return relink_known(c, rules, org, position, None, &what, now);
+        return relink_known(c, rules, Visit { org, position, known: None, what }, now);
     };
     let before = target::identity(c, known)?;
     if before.account.is_some() {
         return Ok(None);
     }
-    let (target, conflict) = links::link(c, rules, org, position, Some(known), routed, now)?;
+    let (target, conflict) = Asked { c, rules, org, position, now }.link(Some(known), routed)?;
     super::relink::spread(c, rules, target, now)?;
     let has_account = target::identity(c, target)?.account.is_some();
     if !has_account && target == known && conflict == before.conflict {
@@ -54,8 +55,9 @@ pub(super) fn late(
 pub(super) fn again(c: &Tx, rules: &Rulebook, tenant: Option<&str>, now: Moment) -> Result<Vec<Priority>, StoreError> {
     let mut priorities = Vec::new();
     for (org, position) in link::undecided(c, tenant)? {
-        if links::would_settle(c, rules, &org, &position, now)? {
-            priorities.extend(relink(c, rules, &org, &position, None, Cause::TenantRead, now)?);
+        if (Asked { c, rules, org: &org, position: &position, now }).would_settle()? {
+            let what = What { before: None, cause: Cause::TenantRead };
+            priorities.extend(relink(c, rules, &org, &position, &what, now)?);
         }
     }
     Ok(priorities)

@@ -13,7 +13,7 @@ use crate::domain::account::list::should_have_shown;
 use crate::domain::account::user::Account;
 use crate::domain::plan::priority::Priority;
 use crate::domain::work::cause::Cause;
-use crate::domain::work::machine::SEARCH;
+use crate::domain::work::machine::{Dirt, SEARCH};
 
 /// Whether the lists of an org cover nobody any more.
 pub(super) fn is_void(c: &Tx, org: &str) -> Result<bool, StoreError> {
@@ -63,7 +63,13 @@ fn uncover(c: &Tx, org: &str, most: usize, now: Moment) -> Result<usize, StoreEr
     }
     for target in &covered {
         target::unprove(c, *target)?;
-        dirty::mark_dirty(c, *target, org, Priority::Inspect, SEARCH, Cause::OrgRead, now)?;
+        dirty::mark_dirty(
+            c,
+            *target,
+            org,
+            &Dirt { priority: Priority::Inspect, bucket: SEARCH, cause: Cause::OrgRead },
+            now,
+        )?;
     }
     Ok(covered.len())
 }

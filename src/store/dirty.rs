@@ -11,17 +11,8 @@ use crate::domain::work::machine::{ANY_BUCKET, Dirt, Work};
 use std::collections::BTreeMap;
 
 /// Raises the revision of `target`; returns the new one.
-pub(super) fn mark_dirty(
-    c: &Tx,
-    target: i64,
-    org: &str,
-    priority: Priority,
-    bucket: &str,
-    cause: Cause,
-    now: Moment,
-) -> Result<i64, StoreError> {
-    let dirt = Dirt { priority, bucket, cause };
-    let work = Work::dirtied(work::load(c, target)?, &dirt, now);
+pub(super) fn mark_dirty(c: &Tx, target: i64, org: &str, dirt: &Dirt, now: Moment) -> Result<i64, StoreError> {
+    let work = Work::dirtied(work::load(c, target)?, dirt, now);
     work::save(c, target, org, &work)?;
     Ok(work.dirty_rev)
 }

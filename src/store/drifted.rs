@@ -9,7 +9,7 @@ use crate::clock::Moment;
 use crate::domain::plan::priority::Priority;
 use crate::domain::record::employee::FieldChange;
 use crate::domain::work::cause::Cause;
-use crate::domain::work::machine::ANY_BUCKET;
+use crate::domain::work::machine::{ANY_BUCKET, Dirt};
 
 /// An account that somebody else has changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +33,14 @@ pub struct Drifted {
 /// Somebody who was as planned is planned anew, because a read shows what nobody has compared yet; whoever is dirty is so anyhow.
 pub(super) fn plan_anew(c: &Tx, org: &str, owner: Option<&Owner>, now: Moment) -> Result<(), StoreError> {
     let Some(owner) = owner.filter(|owner| owner.is_done) else { return Ok(()) };
-    dirty::mark_dirty(c, owner.target, org, Priority::Describe, ANY_BUCKET, Cause::OrgRead, now).map(drop)
+    dirty::mark_dirty(
+        c,
+        owner.target,
+        org,
+        &Dirt { priority: Priority::Describe, bucket: ANY_BUCKET, cause: Cause::OrgRead },
+        now,
+    )
+    .map(drop)
 }
 
 /// Writes drift into the audit. Whoever has left is always looked at: nobody leaves it to others whether a leaver has access.
@@ -54,7 +61,7 @@ pub(super) fn note(c: &Tx, org: &str, one: &Drifted, correct: bool, now: Moment)
         false => (Priority::Describe, ANY_BUCKET),
     };
     if correct || has_left {
-        dirty::mark_dirty(c, target, org, priority, bucket, Cause::Drift, now)?;
+        dirty::mark_dirty(c, target, org, &Dirt { priority, bucket, cause: Cause::Drift }, now)?;
     }
     Ok(())
 }

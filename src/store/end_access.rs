@@ -5,7 +5,7 @@
 
 use super::engine::Tx;
 use super::orders::{begins, everywhere, open_of, person, record};
-use super::relink::{What, relink_known, renew, spread};
+use super::relink::{Visit, What, relink_known, renew, spread};
 use super::rows::end_access::Place;
 use super::rows::{account, end_access as row, link, target};
 use super::{StoreError, append, cases, directories, pause};
@@ -233,7 +233,8 @@ fn cover(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<(), Store
         for org in rules.orgs_of(&position.tenant) {
             if link::find(c, &org.name, &position.tenant, &position.employee.id)?.is_none() {
                 let what = What { before: Some(&position.employee), cause: Cause::Request };
-                relink_known(c, rules, &org.name, &position, None, &what, now)?;
+                let visit = Visit { org: &org.name, position: &position, known: None, what };
+                relink_known(c, rules, visit, now)?;
             }
         }
     }

@@ -138,6 +138,7 @@ pub use views::attention::{AttentionItem, attention};
 pub use views::audit::{AuditPage, AuditSearch, search_audit};
 pub use views::decided::{ByDecision, decision_about};
 pub use views::ended::{EndedAccess, ended_access};
+pub use views::entitled::may_decide;
 pub use views::holds::{HeldChanges, HeldPerson, held_people, holds};
 pub use views::leavers::{LeaverWithAccess, leavers_with_access};
 pub use views::missing::{MissingAccount, MissingPerson, MissingState, missing_people};

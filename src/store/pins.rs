@@ -11,7 +11,7 @@ use crate::domain::plan::pins::Pins;
 use crate::domain::plan::priority::Priority;
 use crate::domain::plan::step::Step;
 use crate::domain::work::cause::Cause;
-use crate::domain::work::machine::ANY_BUCKET;
+use crate::domain::work::machine::{ANY_BUCKET, Dirt};
 use std::collections::BTreeMap;
 
 /// Pins what an undo has restored, and makes its people dirty.
@@ -25,7 +25,13 @@ pub(super) fn pin(
 ) -> Result<(), StoreError> {
     for (target, pins) in all {
         pin::save(c, *target, pins, why, (by, principal), now)?;
-        dirty::mark_dirty(c, *target, org, Priority::Restore, ANY_BUCKET, Cause::Undo, now)?;
+        dirty::mark_dirty(
+            c,
+            *target,
+            org,
+            &Dirt { priority: Priority::Restore, bucket: ANY_BUCKET, cause: Cause::Undo },
+            now,
+        )?;
         let undone = Undone { pins: pins.clone(), why: why.to_owned(), author: Author::new(by, principal) };
         append(c, &Record::about(*target, org.to_owned(), now, Event::Undone(undone)))?;
     }

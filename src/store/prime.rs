@@ -8,7 +8,7 @@ use super::engine::Tx;
 use super::rows::account::Owner;
 use super::rows::meta::number;
 use super::rows::{account, org, work};
-use super::{Store, StoreError, accounts, append, cases, coverage, dirty, proof};
+use super::{Store, StoreError, accounts, anchors, append, cases, coverage, dirty, proof};
 use crate::audit::details::ListAccepted;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
@@ -21,7 +21,7 @@ use crate::domain::plan::priority::Priority;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::employee::FieldChange;
 use crate::domain::work::cause::Cause;
-use crate::domain::work::machine::{USER_READ, Work};
+use crate::domain::work::machine::{Dirt, USER_READ, Work};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -195,6 +195,7 @@ impl List<'_> {
         let Some((known, observed)) = account::with_time(c, self.org, &found.id)? else {
             coverage::weigh(c, self.org, &found)?;
             accounts::put(c, self.org, &found, self.matched, as_of)?;
+            anchors::seen(c, self.rules, self.org, &found, self.started)?;
             return Ok(true);
         };
         let owner = account::owner(c, self.org, &found.id)?;
@@ -226,6 +227,9 @@ impl List<'_> {
             found.marks.exit = None; // what was proved of an end does not hold any more
         }
         accounts::put(c, self.org, &found, self.matched, as_of)?;
+        if found.anchor != known.anchor {
+            anchors::seen(c, self.rules, self.org, &found, self.started)?;
+        }
         match owner {
             Some(owner) if is_in_use_by_leaver(&owner, &found) => {
                 self.end_again(c, &owner, &known, &found, observed)?
@@ -240,7 +244,13 @@ impl List<'_> {
     /// The account is read before anything follows from what a list shows of it.
     fn ask(&self, c: &Tx, owner: &Owner) -> Result<(), StoreError> {
         let priority = if owner.has_left { Priority::Revoke } else { Priority::Describe };
-        dirty::mark_dirty(c, owner.target, self.org, priority, USER_READ, Cause::OrgRead, self.started)?;
+        dirty::mark_dirty(
+            c,
+            owner.target,
+            self.org,
+            &Dirt { priority, bucket: USER_READ, cause: Cause::OrgRead },
+            self.started,
+        )?;
         work::change(c, owner.target, Work::read_again)
     }
 

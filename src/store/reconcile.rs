@@ -4,7 +4,7 @@
 use super::drifted::{self, Drifted, note};
 use super::engine::Tx;
 use super::rows::{account, org};
-use super::{Store, StoreError, accounts, cases, coverage, prime};
+use super::{Store, StoreError, accounts, anchors, cases, coverage, prime};
 use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
 use crate::domain::account::list::{LAG, is_too_fresh};
@@ -131,6 +131,7 @@ impl Comparison<'_> {
         let Some((known, observed)) = account::with_time(c, self.org, &found.id)? else {
             coverage::weigh(c, self.org, found)?;
             accounts::put(c, self.org, found, matched, self.started - LAG)?;
+            anchors::seen(c, self.rules, self.org, found, self.now)?;
             return Ok(Beside::New);
         };
         let owner = account::owner(c, self.org, &found.id)?;
@@ -152,6 +153,9 @@ impl Comparison<'_> {
         let desired = case.and_then(|case| self.rules.desired(&case, self.now).ok());
         let merged = merge(&known, found, self.read, &self.rules.mapping, desired.as_ref());
         accounts::put(c, self.org, &merged, matched, self.started - LAG)?;
+        if merged.anchor != known.anchor {
+            anchors::seen(c, self.rules, self.org, &merged, self.now)?;
+        }
         let login = merged.login;
         Ok(Beside::Drifted(Drifted {
             okta_id: merged.id,

@@ -34,12 +34,11 @@ pub(super) fn relink(
     rules: &Rulebook,
     org: &str,
     position: &Position,
-    before: Option<&Employee>,
-    cause: Cause,
+    what: &What,
     now: Moment,
 ) -> Result<Option<Priority>, StoreError> {
     let known = link::find(c, org, &position.tenant, &position.employee.id)?;
-    relink_known(c, rules, org, position, known, &What { before, cause }, now)
+    relink_known(c, rules, Visit { org, position, known, what: *what }, now)
 }
 
 /// What was known of a profile before, and why it is looked at.
@@ -53,13 +52,10 @@ pub(super) struct What<'a> {
 pub(super) fn relink_known(
     c: &Tx,
     rules: &Rulebook,
-    org: &str,
-    position: &Position,
-    known: Option<(i64, bool)>,
-    what: &What,
+    visit: Visit,
     now: Moment,
 ) -> Result<Option<Priority>, StoreError> {
-    let found = relink_each(c, rules, &[Visit { org, position, known, what: *what }], now)?;
+    let found = relink_each(c, rules, &[visit], now)?;
     Ok(found.into_iter().next().flatten())
 }
 
@@ -324,14 +320,15 @@ impl Visiting<'_> {
             return Ok((target, conflict));
         }
         let before = Before { traces, is_alone: known.is_none() };
-        let mut candidates = links::sought(c, rules, &org.name, position, (target, before), routed, now)?;
+        let asked = links::Asked { c, rules, org: &org.name, position, now };
+        let mut candidates = asked.sought((target, before), routed)?;
         let waits = |of: &Counterpart| matches!(of, Counterpart::Target(other) if self.waits(*other));
         if candidates.iter().any(|one| waits(&one.counterpart)) {
             // What has become of them decides whether anybody may join them.
             self.renew()?;
-            candidates = links::sought(c, rules, &org.name, position, (target, before), routed, now)?;
+            candidates = asked.sought((target, before), routed)?;
         }
-        let found = links::correlate_target(c, rules, &org.name, position, (target, before), &candidates, now)?;
+        let found = asked.correlate((target, before), &candidates)?;
         self.has_asked |= found.1.is_some();
         self.linked(&org.name, position);
         if found.0 != target {
@@ -406,7 +403,8 @@ impl Visiting<'_> {
             return Ok(false);
         }
         let nobody = (NOBODY, Before { traces, is_alone: true });
-        Ok(!links::sought(self.c, self.rules, &org.name, position, nobody, false, self.now)?.is_empty())
+        let asked = links::Asked { c: self.c, rules: self.rules, org: &org.name, position, now: self.now };
+        Ok(!asked.sought(nobody, false)?.is_empty())
     }
 
     /// Looks anew at whoever waits for it.

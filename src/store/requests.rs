@@ -11,7 +11,7 @@ use super::{Store, StoreError, Trouble, append, dirty, missing};
 use crate::audit::details::Requested;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
-use crate::domain::work::machine::ANY_BUCKET;
+use crate::domain::work::machine::{ANY_BUCKET, Dirt};
 use crate::domain::{Cause, Decider, Priority, Rulebook};
 use serde::{Deserialize, Serialize};
 
@@ -179,7 +179,7 @@ fn carry_out(c: &Tx, rules: &Rulebook, request: &Request, now: Moment) -> Result
         OperatorRequest::Reconcile | OperatorRequest::Group { .. } => return Ok(None),
         OperatorRequest::Fix { targets } => fix(c, request, targets, (&by, &principal), now)?,
         OperatorRequest::Undo { scope, code, why } => {
-            let done = undo::apply(c, rules, scope, code, why, (&by, &principal), now)?;
+            let done = undo::apply(c, rules, &undo::Shown { scope, code, why }, (&by, &principal), now)?;
             return match done {
                 Ok(people) => Ok(Some(people)),
                 Err(changed) => refuse(c, request, &changed, (&by, &principal), now).map(|()| None),
@@ -219,7 +219,13 @@ fn carry_out(c: &Tx, rules: &Rulebook, request: &Request, now: Moment) -> Result
             for target in targets {
                 if pins::unpin(c, *target, Because::Person { by: &by, principal: &principal }, now)? {
                     let (org, any) = (&request.org, ANY_BUCKET);
-                    dirty::mark_dirty(c, *target, org, Priority::Describe, any, Cause::Request, now)?;
+                    dirty::mark_dirty(
+                        c,
+                        *target,
+                        org,
+                        &Dirt { priority: Priority::Describe, bucket: any, cause: Cause::Request },
+                        now,
+                    )?;
                 }
             }
         }
@@ -258,7 +264,13 @@ fn fix(
     now: Moment,
 ) -> Result<(), StoreError> {
     for target in targets {
-        dirty::mark_dirty(c, *target, &request.org, Priority::Describe, ANY_BUCKET, Cause::Request, now)?;
+        dirty::mark_dirty(
+            c,
+            *target,
+            &request.org,
+            &Dirt { priority: Priority::Describe, bucket: ANY_BUCKET, cause: Cause::Request },
+            now,
+        )?;
         let what = "to be brought to what Namely says".to_owned();
         let requested = Event::Requested(Requested { what, author: Author::new(by, principal) });
         append(c, &Record::about(*target, request.org.clone(), now, requested))?;

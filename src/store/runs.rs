@@ -75,7 +75,7 @@ impl Store {
             if store.begins_nothing() {
                 return Ok(Begun::Stale);
             }
-            begin_step(c, lease, &call, &changes, planned, &anchor, now)
+            begin_step(c, Announced { lease, call: &call, changes: &changes, planned }, &anchor, now)
         })
         .await
     }
@@ -205,15 +205,16 @@ fn read_first(c: &Tx, lease: Lease) -> Result<(), StoreError> {
     work::change(c, lease.target, |work| work.in_doubt(lease))
 }
 
-fn begin_step(
-    c: &Tx,
+/// A call that is to be announced.
+struct Announced<'a> {
     lease: Lease,
-    call: &Call,
-    changes: &BTreeSet<ChangeKind>,
+    call: &'a Call,
+    changes: &'a BTreeSet<ChangeKind>,
     planned: Option<Planned>,
-    anchor: &str,
-    now: Moment,
-) -> Result<Begun, StoreError> {
+}
+
+fn begin_step(c: &Tx, announced: Announced, anchor: &str, now: Moment) -> Result<Begun, StoreError> {
+    let Announced { lease, call, changes, planned } = announced;
     if !present(c, lease)?.is_some_and(|work| work.is_newest(lease)) {
         return Ok(Begun::Stale);
     }
@@ -224,6 +225,11 @@ fn begin_step(
                 return Ok(Begun::Stale); // claimed again when it may be, with what may not be taken out of its plan
             }
         }
+    }
+    if let Some((app, name)) = call.step.name_in_app()
+        && cases::is_called_so(c, lease.target, app, name)?
+    {
+        return Ok(Begun::Stale); // planned before somebody else got that name
     }
     if let Some(plan) = planned {
         append(c, &about(c, lease, now, Event::Planned(plan))?)?;
@@ -423,7 +429,8 @@ fn found(c: &Tx, rules: &Rulebook, target: i64, account: &Account, now: Moment) 
     let matched: Vec<String> = rules.matching.iter().map(|rule| rule.attribute.clone()).collect();
     prime::believe(c, rules, &matched, &org, account.clone(), now)?;
     for position in link::profiles(c, target)?.here {
-        relink::relink(c, rules, &org, &position, Some(&position.employee), Cause::OrgRead, now)?;
+        let what = relink::What { before: Some(&position.employee), cause: Cause::OrgRead };
+        relink::relink(c, rules, &org, &position, &what, now)?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::super::tests::World;
 use super::*;
 use crate::domain::plan::rulebook::tests::rulebook;
 use crate::domain::record::employee::tests::an_employee;
+use crate::domain::work::machine::Dirt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A connection of its own to the file of a world, and how many statements were run on it.
@@ -42,8 +43,15 @@ async fn a_run_takes_no_more_statements_than_it_needs() {
     let yielded = end(lease, Release::Yield { bucket: "users", priority: Priority::Grant });
     let (lease, _) = take();
     let done = end(lease, super::super::tests::done());
-    let dirty =
-        || super::super::dirty::mark_dirty(&c, lease.target, "main", Priority::Describe, "users", Cause::Drift, now);
+    let dirty = || {
+        super::super::dirty::mark_dirty(
+            &c,
+            lease.target,
+            "main",
+            &Dirt { priority: Priority::Describe, bucket: "users", cause: Cause::Drift },
+            now,
+        )
+    };
     let dirtied = spent(&count, dirty).1;
     for (what, spent, most) in
         [("a claim", claimed, 20), ("a spent counter", yielded, 2), ("the end", done, 11), ("a dirty mark", dirtied, 2)]

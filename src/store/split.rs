@@ -7,7 +7,7 @@ use super::dirty;
 use super::engine::Tx;
 use super::parting::take_out;
 use super::preview_match::{Outlook, Planning, Side, code, stranger};
-use super::relink::relink;
+use super::relink::{What, relink};
 use super::rows::link::Linked;
 use super::rows::review::Rejection;
 use super::rows::{account, approval, end_access, link, pin, review, target, work};
@@ -21,7 +21,7 @@ use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::person::Position;
 use crate::domain::record::profiles::Profiles;
 use crate::domain::work::cause::Cause;
-use crate::domain::work::machine::{ANY_BUCKET, Work};
+use crate::domain::work::machine::{ANY_BUCKET, Dirt, Work};
 
 /// Links, in the order of orgs and people; of one person if `person` is given.
 pub fn linked(c: &Tx, org: Option<&str>, person: Option<&str>) -> Result<Vec<Linked>, StoreError> {
@@ -174,9 +174,16 @@ pub(super) fn split(c: &Tx, rules: &Rulebook, asked: &Split, now: Moment) -> Res
             ..Record::about(target, org.to_owned(), now, event)
         },
     )?;
-    relink(c, rules, org, &parts.goes, Some(&parts.goes.employee), Cause::Request, now)?;
+    let what = What { before: Some(&parts.goes.employee), cause: Cause::Request };
+    relink(c, rules, org, &parts.goes, &what, now)?;
     if !stay.is_empty() {
-        dirty::mark_dirty(c, target, org, Priority::Describe, ANY_BUCKET, Cause::Request, now)?;
+        dirty::mark_dirty(
+            c,
+            target,
+            org,
+            &Dirt { priority: Priority::Describe, bucket: ANY_BUCKET, cause: Cause::Request },
+            now,
+        )?;
     }
     Ok(1 + usize::from(!stay.is_empty()))
 }

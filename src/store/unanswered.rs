@@ -9,7 +9,7 @@ use super::{Store, StoreError, Trouble, accounts, dirty, refused};
 use crate::clock::Moment;
 use crate::domain::plan::doubt::{Ending, LONGEST_DELAY, gives_access, may_still_suspend, next_reading};
 use crate::domain::work::cause::Cause;
-use crate::domain::work::machine::{USER_READ, Work};
+use crate::domain::work::machine::{Dirt, USER_READ, Work};
 use crate::domain::{Priority, Step};
 
 /// Nobody knows what became of this call.
@@ -86,7 +86,7 @@ pub(super) fn doubt_again(c: &Tx, target: i64, step: &Step, now: Moment) -> Resu
     if !work.is_dirty() || work.token.is_some() {
         let priority = if has_left { Priority::Revoke } else { Priority::Describe };
         let org = work::org(c, target)?;
-        dirty::mark_dirty(c, target, &org, priority, USER_READ, Cause::Unanswered, now)?;
+        dirty::mark_dirty(c, target, &org, &Dirt { priority, bucket: USER_READ, cause: Cause::Unanswered }, now)?;
     }
     work::change(c, target, Work::read_again)
 }

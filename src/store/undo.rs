@@ -134,19 +134,24 @@ pub fn undo(c: &Tx, rules: &Rulebook, scope: &Scope) -> Result<Undo, StoreError>
     Ok(all)
 }
 
+/// What is to be taken back, as it was shown.
+pub(super) struct Shown<'a> {
+    pub scope: &'a Scope,
+    pub code: &'a str,
+    pub why: &'a str,
+}
+
 /// Pins what is restored, if it is what was shown with this code; otherwise says what it has become.
 pub(super) fn apply(
     c: &Tx,
     rules: &Rulebook,
-    scope: &Scope,
-    shown: &str,
-    why: &str,
+    shown: &Shown,
     by: (&str, &str),
     now: Moment,
 ) -> Result<Result<usize, String>, StoreError> {
-    let mut found = undo(c, rules, scope)?;
-    if found.code != shown {
-        return Ok(Err(found.changed(c, shown)?));
+    let mut found = undo(c, rules, shown.scope)?;
+    if found.code != shown.code {
+        return Ok(Err(found.changed(c, shown.code)?));
     }
     for (org, people) in &mut found.pins {
         for (target, pins) in people.iter_mut() {
@@ -155,7 +160,7 @@ pub(super) fn apply(
             }
         }
         people.retain(|_, pins| !pins.is_empty());
-        pins::pin(c, org, people, why, by, now)?;
+        pins::pin(c, org, people, shown.why, by, now)?;
     }
     Ok(Ok(found.pins.values().map(BTreeMap::len).sum()))
 }

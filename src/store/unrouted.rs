@@ -5,7 +5,7 @@
 
 use super::StoreError;
 use super::engine::{Trouble, Tx, alone};
-use super::relink::{What, relink_known};
+use super::relink::{Visit, What, relink_known};
 use super::rows::org::Unrouted;
 use super::rows::{link, org, source};
 use crate::clock::Moment;
@@ -37,5 +37,5 @@ fn read(c: &Tx, rules: &Rulebook, unrouted: &Unrouted, now: Moment) -> Result<Op
         return Ok(None);
     }
     let what = What { before: Some(&position.employee), cause: Cause::Date };
-    relink_known(c, rules, &org, &position, None, &what, now)
+    relink_known(c, rules, Visit { org: &org, position: &position, known: None, what }, now)
 }

@@ -3,7 +3,7 @@
 use super::adopting::adopt;
 use super::engine::Tx;
 use super::preview_match::{counterpart_of, of_join};
-use super::relink::relink;
+use super::relink::{What, relink};
 use super::rows::matched::Match;
 use super::rows::review::Decided;
 use super::rows::{account, link, matched, review, target};
@@ -29,7 +29,7 @@ impl Store {
             let mut priorities = Vec::new();
             for one in &decided {
                 let cause = Cause::Review(one.review);
-                priorities.extend(relink(c, &rules, &one.org, &one.position, None, cause, now)?);
+                priorities.extend(relink(c, &rules, &one.org, &one.position, &What { before: None, cause }, now)?);
             }
             // Whoever waited for what was decided goes on at once.
             if !decided.is_empty() {
@@ -88,7 +88,7 @@ fn join(
     }
     let evidence = format!("review {id}");
     let found = Match { rule: REVIEW, evidence: &evidence, pending: None, by: decided.by.as_deref() };
-    let stays = adopt(c, org, position, target, counterpart, &found, now)?;
+    let stays = adopt(c, org, position, (target, counterpart), &found, now)?;
     missing::made_anew(c, rules, stays, position, now)?;
     // Whoever joins somebody about whom another review is open waits for that one.
     if review::open_about(c, stays)?.is_none() {
@@ -115,7 +115,8 @@ fn let_go(c: &Tx, rules: &Rulebook, decided: &Decided, target: i64, now: Moment)
     });
     append(c, &of_profile(Record::about(target, org.clone(), now, event), decided))?;
     for other in link::profiles(c, target)?.all() {
-        relink(c, rules, org, &other, Some(&other.employee), Cause::Review(*id), now)?;
+        let what = What { before: Some(&other.employee), cause: Cause::Review(*id) };
+        relink(c, rules, org, &other, &what, now)?;
     }
     Ok(())
 }

@@ -211,7 +211,7 @@ fn apply_vote(c: &Tx, rules: &Rulebook, vote: &New, now: Moment) -> Result<usize
     };
     let only = vote.only()?;
     if let (Some(open), Ok(()), Says::Rejects) = (&open, counts, vote.says) {
-        return reject(c, rules, open, vote, only.as_ref(), voted, now);
+        return reject(c, rules, open, vote, voted, now);
     }
     append(c, &Record { org: Some(org), ..Record::general(now, Event::HoldEnded(voted)) })?;
     match (open, vote.says) {
@@ -381,12 +381,11 @@ fn reject(
     rules: &Rulebook,
     open: &Open,
     vote: &New,
-    only: Option<&BTreeSet<i64>>,
     voted: HoldEnded,
     now: Moment,
 ) -> Result<usize, StoreError> {
     let two = let_in_by_rejection(c, open.id)?;
-    let mut meant = meant(c, open.id, only)?;
+    let mut meant = meant(c, open.id, vote.only()?.as_ref())?;
     let votes = said(c, open.id, &code(c, open.id)?, Says::Rejects, false)?;
     let asked = meant.keys().copied().filter(|target| two.contains(target));
     let Settled { approved: agreed, until, by } = settled(rejected(c, open, rules, &votes, asked, now)?);

@@ -33,6 +33,7 @@ impl Api {
             end_access: false,
             uid: None,
             person: None,
+            same: None,
         };
         let tokens = [token("Vera", Role::Viewer), token("Otto", Role::Operator), token("Anna", Role::Approver)];
         let served = Served { tokens: tokens.into(), hook_secret: Some(HOOK.into()), ..Served::of(rig.service()) };

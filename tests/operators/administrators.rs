@@ -46,7 +46,8 @@ impl World {
         Self::begun(Rig::new(setup), prepare).await
     }
 
-    async fn begun(mut rig: Rig, prepare: impl FnOnce(&Rig, &[usize])) -> Self {
+    /// The same of a rig that is not running yet.
+    pub async fn begun(mut rig: Rig, prepare: impl FnOnce(&Rig, &[usize])) -> Self {
         let who = workers(&rig.setup);
         prepare(&rig, &who);
         rig.run().await;

@@ -40,8 +40,8 @@ impl Answer {
 
 /// A browser that somebody has signed in with: its cookie, and the secret of its forms.
 pub struct Browser<'p> {
-    pages: &'p Pages,
-    cookie: String,
+    pub pages: &'p Pages,
+    pub cookie: String,
 }
 
 impl Pages {
@@ -57,6 +57,7 @@ impl Pages {
             end_access: false,
             uid: None,
             person: None,
+            same: None,
         };
         let tokens = [token("Vera", Role::Viewer), token("Otto", Role::Operator), token("Anna", Role::Approver)];
         let tokens = Tokens::from(tokens);
@@ -103,7 +104,7 @@ impl Browser<'_> {
     }
 
     /// Sends a form of a page, with what the page put into it; goes on where the answer leads.
-    async fn post(&self, page: &str, path: &str, form: &[(&str, &str)]) -> Answer {
+    pub async fn post(&self, page: &str, path: &str, form: &[(&str, &str)]) -> Answer {
         let csrf = field(&self.get(page).await.text, "csrf");
         let form: Vec<(&str, &str)> = [("csrf", csrf.as_str())].iter().chain(form).copied().collect();
         let request = self.pages.client.post(self.pages.url(path)).header(COOKIE, &self.cookie).form(&form);

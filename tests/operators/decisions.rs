@@ -114,6 +114,7 @@ impl Api {
             end_access: false,
             uid,
             person: None,
+            same: None,
         };
         let tokens = [
             token("ann", Role::Approver, Some(4711)),

@@ -61,6 +61,7 @@ impl Api {
             end_access: false,
             uid: None,
             person: None,
+            same: None,
         };
         let served = Served { tokens: vec![token].into(), ..Served::of(rig.service()) };
         let address = admin::serve(SocketAddr::from(([127, 0, 0, 1], 0)), served).expect("listens");

@@ -32,6 +32,7 @@ mod moves;
 mod notifications;
 mod pages;
 mod plans;
+mod power_by_rules;
 mod privileges;
 mod pruning;
 mod receivers;

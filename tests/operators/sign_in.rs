@@ -4,7 +4,7 @@
 use crate::administrators::{World, supers};
 use crate::common::chromium::Chromium;
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
-use crate::console::{Answer, Pages};
+use crate::console::{Answer, Browser, Pages};
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::domain::Decider;
 use namely_okta_sync::sandbox::okta::WebApp;
@@ -250,5 +250,51 @@ fn whoever_may_decide_here_is_treated_as_an_administrator_when_they_leave() {
         assert_eq!(world.status(0), Status::Suspended);
         world.approve(&hold).await;
         world.until_status(0, Status::Deprovisioned).await;
+    });
+}
+
+#[test]
+fn whoever_may_decide_here_is_an_administrator_before_anybody_has_read_their_groups() {
+    on_a_system(async {
+        let joins = |rig: &Rig, who: &[usize]| {
+            let mut okta = rig.world.okta.core();
+            let group = okta.seed_group(APPROVERS, "OKTA_GROUP", Clock::system().now());
+            let id = okta.user_by_anchor(&rig.setup.people[who[0]].id).expect("an account").id.clone();
+            okta.seed_member(&group, &id);
+            for n in &who[1..4] {
+                okta.seed_administrator(&rig.setup.people[*n].id);
+            }
+        };
+        let held = |rig: &mut Rig| {
+            provided(rig);
+            rig.extra += "[[safeguards.limits]]\nchange = \"deactivate\"\npeople = 0\n";
+        };
+        let world = World::prepared(held, joins).await;
+        world.leave(0);
+        world.until_status(0, Status::Suspended).await;
+        let hold = world.held("deactivate").await;
+        assert_eq!(hold.needs, 2, "apart from the limit: {hold:?}");
+    });
+}
+
+#[test]
+fn whoever_has_left_decides_nothing_although_they_are_signed_in() {
+    on_a_system(async {
+        let world = World3::settled().await;
+        let cookie = given(&world.signed_in(0).await, "console");
+        let browser = Browser { pages: &world.pages, cookie };
+        let login = world.logins[0].clone();
+        let n = world.rig.setup.people.iter().position(|one| one.email.eq_ignore_ascii_case(&login)).expect("somebody");
+        world.rig.edit(n, |person| person.status = namely_okta_sync::sandbox::population::Status::Inactive);
+        world
+            .rig
+            .until("HR's edit is seen", async |rig| {
+                let rows = rig.pairs("SELECT kind, row FROM audit WHERE kind = 'observed'").await;
+                rows.iter().any(|(_, row)| row.contains("inactive"))
+            })
+            .await;
+        let page = browser.post("/", "/pause", &[("why", "incident")]).await.text;
+        assert!(page.contains("has left, or is about to"), "{page}");
+        assert_eq!(world.rig.pairs("SELECT by, why FROM pause").await, Vec::<(String, String)>::new());
     });
 }

@@ -190,3 +190,27 @@ fn a_name_that_an_administrator_has_set_in_an_app_is_told_as_drift_and_corrected
         assert!(words.contains("name in app") && words.contains("the.boss@example.com"), "{words}");
     });
 }
+
+#[test]
+fn of_people_who_are_to_have_one_name_in_an_app_at_the_same_moment_one_gets_it_and_the_others_are_named() {
+    on_a_system(async {
+        let mut setup = Setup::of(40);
+        setup.rewrite = |text| with_payroll(text).replace("\"employee.email\"", "\"'the.boss'\"");
+        let mut rig = Rig::new(setup);
+        rig.world.okta.core().seed_app("Payroll", &[], rig.world.clock.now());
+        rig.run().await;
+        let (people, holders) = (rig.setup.people.clone(), in_department(&rig.setup.people, 0));
+        let named = |okta: &namely_okta_sync::sandbox::okta::Okta| {
+            let has = |n: &&usize| {
+                let user = okta.user_by_anchor(&people[**n].id).expect("an account");
+                okta.direct_apps_of(&user.id).contains("Payroll")
+            };
+            holders.iter().filter(has).count()
+        };
+        rig.until_okta("one has it", |okta| named(okta) > 0).await;
+        rig.until("the others wait", async |rig| rig.quarantined().await.len() == holders.len() - 1).await;
+        rig.quiet().await;
+        assert_eq!(named(&rig.world.okta.core()), 1, "two people would be one there");
+        assert!(rig.quarantined().await.iter().all(|(_, why)| why.contains("two people would be one there")));
+    });
+}

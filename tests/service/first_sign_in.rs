@@ -109,6 +109,26 @@ fn given(mails: &Mailbox) -> Vec<Mail> {
 }
 
 #[test]
+fn nothing_to_sign_in_with_goes_to_a_manager_whose_last_day_is_over_while_that_is_held() {
+    on_a_system(async {
+        let mails = Mailbox::default();
+        let held = "[[safeguards.limits]]\nchange = \"deactivate\"\npeople = 0\n";
+        let rig = world(&format!("activation = \"manager\"\n{held}"), &mails).await;
+        let yesterday = today(rig.world.clock.now()).yesterday().expect("a day").yesterday().expect("a day");
+        rig.edit(0, |p| p.departure_date = Some(yesterday));
+        rig.until("their end is held", async |rig| {
+            rig.pairs("SELECT CAST(count(*) AS TEXT), '' FROM risk WHERE hold IS NOT NULL").await[0].0 != "0"
+        })
+        .await;
+        let manager = rig.world.okta.core().user_by_anchor(&rig.setup.people[0].id).expect("an account").status;
+        assert_eq!(manager, Status::Active, "nobody has decided");
+        rig.hire(a_hire(&rig));
+        rig.until("the mail is there", async |_| given(&mails).len() == 1).await;
+        assert!(given(&mails)[0].to[0].contains("it@example.com"), "{:?}", given(&mails));
+    });
+}
+
+#[test]
 fn nothing_to_sign_in_with_goes_to_a_manager_who_has_left_or_to_an_address_that_okta_does_not_have() {
     on_a_system(async {
         let mails = Mailbox::default();

@@ -6,7 +6,7 @@
 
 use crate::actors::writer::Writers;
 use crate::domain::account::administrators::{AdminLevel, Administrators};
-use crate::domain::{Directory, Mapping, Priority};
+use crate::domain::{Directory, Group, Mapping, Priority};
 use crate::okta::Request;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify};
 use crate::okta::request::segment;
@@ -171,7 +171,7 @@ async fn levels(
     ids.iter().map(|id| (id.clone(), level(id))).collect()
 }
 
-/// Which of the groups that rules can give carry a role. Where somebody waits, only groups are asked about that are new.
+/// Which of the groups that rules can give, of the mapping or of Okta, carry a role. Where somebody waits, only groups are asked about that are new.
 async fn read_groups(
     writers: &Writers,
     mapping: &Mapping,
@@ -181,7 +181,10 @@ async fn read_groups(
 ) {
     now.groups.retain(|id, _| directory.find(id).is_some());
     now.unsaid.clear(); // asked about once more when somebody is to get them
-    let managed = directory.groups().filter(|group| group.writable && mapping.manages(group));
+    let rules = directory.rules().iter().filter(|rule| rule.active);
+    let filled: BTreeSet<&String> = rules.flat_map(|rule| &rule.groups).collect();
+    let is_given = |group: &&Group| group.writable && mapping.manages(group) || filled.contains(&group.id);
+    let managed = directory.groups().filter(is_given);
     let mut ids: Vec<&String> = managed.map(|group| &group.id).collect();
     ids.sort_unstable();
     let (new, old): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| !now.groups.contains_key(*id));
@@ -209,7 +212,7 @@ fn in_turn<'a>(all: Vec<&'a String>, after: Option<&str>) -> Vec<&'a String> {
     rest.into_iter().chain(before).take(MAX_READ_AGAIN).collect()
 }
 
-/// Everybody who is a member of a group that no rule names and that carries a role. Groups beyond `MAX_GROUPS` are not read.
+/// Everybody who is a member of a group that no rule names and that carries a role, or whose members decide here. Groups beyond `MAX_GROUPS` are not read.
 pub async fn read_by_group(
     writers: &Writers,
     mapping: &Mapping,
@@ -220,14 +223,16 @@ pub async fn read_by_group(
     if ids.len() > MAX_GROUPS {
         tracing::warn!(groups = ids.len(), "the admin roles of {MAX_GROUPS} groups are read, the others may carry any");
     }
-    let asked = ids.into_iter().take(MAX_GROUPS);
+    let deciding: Vec<String> =
+        ids.iter().skip(MAX_GROUPS).filter(|id| directory.lets_decide(id)).map(|id| (**id).clone()).collect();
+    let asked = ids.into_iter().take(MAX_GROUPS).chain(&deciding);
     let targets = asked.map(|id| (format!("/api/v1/groups/{}/roles", segment(id)), id.clone())).collect();
     let (roles, why) = roles_of(writers, targets, Priority::Inspect).await;
     if let Some(why) = why {
         return Err(why);
     }
     let mut found = BTreeMap::new();
-    for (group, roles) in roles.into_iter().filter(|(_, roles)| !roles.is_empty()) {
+    for (group, roles) in roles.into_iter().filter(|(id, roles)| !roles.is_empty() || directory.lets_decide(id)) {
         let is_super = roles.iter().any(|role| role == SUPER_ADMIN);
         for member in members(writers, &group).await? {
             let level = found.entry(member).or_insert(AdminLevel::Lesser);

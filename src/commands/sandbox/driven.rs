@@ -16,6 +16,9 @@ use std::time::Duration;
 /// Between two questions to a store of this process, and to a server beside it.
 const GLANCES: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(100)];
 
+/// How long a service is waited for that is to end.
+const LONGEST_STOP: Duration = Duration::from_secs(5);
+
 /// Where it runs.
 enum Where {
     Here(Box<Service>),
@@ -103,6 +106,14 @@ impl Driven {
         }
     }
 
+    /// Ends it: whatever it writes to may be removed afterwards.
+    pub async fn stop(self) {
+        match self.at {
+            Where::Here(service) => stop(&service).await,
+            Where::Apart(apart) => drop(apart),
+        }
+    }
+
     /// The kill of a node, where there was one.
     pub fn interruption(&self) -> Option<&Interruption> {
         match &self.at {
@@ -110,4 +121,11 @@ impl Driven {
             Where::Apart(apart) => Some(&apart.interruption),
         }
     }
+}
+
+/// Ends a service of this process: what runs comes to its end, and the store is closed.
+pub async fn stop(service: &Service) {
+    service.drain(LONGEST_STOP).await;
+    // Nothing is left that anybody would miss: whatever the store says goes with its folder.
+    let _ = tokio::time::timeout(LONGEST_STOP, service.store.close()).await;
 }

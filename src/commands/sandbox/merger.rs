@@ -1,6 +1,7 @@
 //! `sandbox --scenario merger`: two tenants, two orgs, one service, and a judgement.
 
 use super::super::table::table;
+use super::driven::stop;
 use super::kept::Kept;
 use super::options::{Options, least_role, tempdir};
 use super::show::both_clocks;
@@ -148,6 +149,8 @@ pub async fn merger(options: &Options) -> anyhow::Result<ExitCode> {
         );
         tokio::signal::ctrl_c().await?;
     }
+    stop(&service).await;
+    drop(temporary);
     let harm = report.lost + report.leavers_with_access + report.takeovers;
     let clean = harm + report.unaudited_effects + report.http_429 + report.namely_406 == 0;
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })

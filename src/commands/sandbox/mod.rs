@@ -94,6 +94,7 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
         );
         tokio::signal::ctrl_c().await?;
     }
+    driven.stop().await;
     drop(temporary);
     Ok(if report.figures.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

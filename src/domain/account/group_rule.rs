@@ -20,11 +20,13 @@ pub struct OktaRule {
 }
 
 /// An account as rules see it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct RuledAccount<'a> {
     pub attributes: &'a BTreeMap<String, Value>,
     /// Ids of the groups that it is in.
     pub groups: &'a BTreeSet<String>,
+    /// Whether it is known of an attribute, by name, or of a group, by id, that is not above: what was not read is not empty.
+    pub knows: &'a dyn Fn(&str) -> bool,
 }
 
 /// What a rule will do.
@@ -51,11 +53,21 @@ impl OktaRule {
         }
     }
 
+    /// Whether the rule looks at an attribute.
+    pub fn reads(&self, attribute: &str) -> bool {
+        self.expression.contains(&format!("user.{attribute}"))
+    }
+
+    /// Whether the rule looks at groups.
+    pub fn reads_groups(&self) -> bool {
+        self.expression.contains("isMemberOf")
+    }
+
     fn reads_a_change(&self, before: Option<RuledAccount>, after: RuledAccount) -> bool {
         let Some(before) = before else { return true };
         let differs = |name: &String| before.attributes.get(name) != after.attributes.get(name);
-        let names: BTreeSet<&String> = before.attributes.keys().chain(after.attributes.keys()).collect();
-        names.into_iter().any(|name| differs(name) && self.expression.contains(&format!("user.{name}")))
+        let mut names = before.attributes.keys().chain(after.attributes.keys());
+        names.any(|name| differs(name) && self.reads(name)) || self.reads_groups() && before.groups != after.groups
     }
 }
 
@@ -166,7 +178,8 @@ impl<'t> Parser<'t> {
         match (name, texts?.as_slice()) {
             ("String.stringContains", [text, part]) => Some(text.contains(part.as_str())),
             ("String.startsWith", [text, part]) => Some(text.starts_with(part.as_str())),
-            ("isMemberOfAnyGroup", ids) => Some(ids.iter().any(|id| account.groups.contains(id))),
+            ("isMemberOfAnyGroup", ids) if ids.iter().any(|id| account.groups.contains(id)) => Some(true),
+            ("isMemberOfAnyGroup", ids) => ids.iter().all(|id| (account.knows)(id)).then_some(false),
             _ => None,
         }
     }
@@ -184,7 +197,7 @@ impl<'t> Parser<'t> {
         // Another call inside, or a number: not known.
         let name = word.strip_prefix("user.").filter(|_| self.peek() != "(")?;
         match account.attributes.get(name) {
-            None | Some(Value::Null) => Some(String::new()),
+            None | Some(Value::Null) => (account.knows)(name).then(String::new),
             Some(Value::String(text)) => Some(text.clone()),
             Some(_) => None,
         }
@@ -229,7 +242,7 @@ mod tests {
             ("level".to_owned(), Value::from(7)),
         ]);
         let groups = BTreeSet::from(["00g1".to_owned()]);
-        Parser::new(expression).whole(&RuledAccount { attributes: &attributes, groups: &groups })
+        Parser::new(expression).whole(&RuledAccount { attributes: &attributes, groups: &groups, knows: &|_| true })
     }
 
     #[test]
@@ -269,7 +282,7 @@ mod tests {
     fn a_rule_is_foretold_by_what_changes_and_leaves_out_whom_it_excludes() {
         let of = |department: &str| BTreeMap::from([("department".to_owned(), Value::from(department))]);
         let (groups, sales, legal) = (BTreeSet::new(), of("Sales"), of("Legal"));
-        let account = |attributes| RuledAccount { attributes, groups: &groups };
+        let account = |attributes| RuledAccount { attributes, groups: &groups, knows: &|name| name != "city" };
         let mut rule = OktaRule {
             active: true,
             expression: "user.department == \"Sales\"".into(),
@@ -287,5 +300,7 @@ mod tests {
         assert_eq!(foretell(&rule, "00u1", &legal, &sales), Some(Foretold::Unknown));
         rule.expression = "String.len(user.city) == 5".into();
         assert_eq!(foretell(&rule, "00u1", &legal, &sales), None, "it does not look at what changes");
+        rule.expression = "user.department == \"Sales\" && user.city != \"Berlin\"".into();
+        assert_eq!(foretell(&rule, "00u1", &legal, &sales), Some(Foretold::Unknown), "nobody has read the city");
     }
 }

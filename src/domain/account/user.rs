@@ -385,7 +385,10 @@ impl Account {
 
     /// What is known of whose a suspension is, when it is read after it was `known`.
     pub fn is_read_after(&mut self, known: &Account) {
-        if self.is_awake() || known.is_awake() && self.marks.suspended_by_us.is_none() {
+        // An answer of before our suspension, late on its way, says of nobody that they have lifted it: that would have its own time.
+        let is_of_before = known.marks.suspended_by_us == Some(true)
+            && self.status_since.is_some_and(|since| known.status_since == Some(since));
+        if self.is_awake() && !is_of_before || known.is_awake() && self.marks.suspended_by_us.is_none() {
             self.marks.suspended_by_us = Some(false);
         }
         let exit = self.marks.exit.as_ref();
@@ -446,6 +449,26 @@ pub(crate) mod tests {
             status_since: None,
             marks: Marks::default(),
         }
+    }
+
+    #[test]
+    fn an_answer_of_before_our_suspension_makes_it_nobody_elses() {
+        let of =
+            |status, since: i64| Account { status, status_since: Some(since), ..bare("00u1", "ada@example.com", None) };
+        let mut known = of(AccountStatus::Active, 1);
+        known.status = AccountStatus::Suspended; // by a call that was answered with nothing else
+        known.marks.suspended_by_us = Some(true);
+        let read = |known: &Account, mut now: Account| {
+            now.marks = known.marks.clone();
+            now.is_read_after(known);
+            now
+        };
+        let late = read(&known, of(AccountStatus::Active, 1));
+        let shown = read(&late, of(AccountStatus::Suspended, 2));
+        assert!(shown.is_suspended_by_us(None), "it was under way when we suspended");
+        let lifted = read(&shown, of(AccountStatus::Active, 3));
+        let again = read(&lifted, of(AccountStatus::Suspended, 4));
+        assert!(!again.is_suspended_by_us(None), "somebody has lifted it, and somebody has suspended them since");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::domain::account::directory::Directory;
 use crate::domain::account::knowledge::{Knowledge, ROLES_AGE, UNSAID_AGE};
 use crate::domain::account::user::{Account, AccountStatus};
 use crate::domain::guard::change::by_kind;
+use crate::domain::guard::okta_rules::admits;
 use crate::domain::plan::kind::ChangeKind;
 use crate::domain::plan::limits::Protected;
 use crate::domain::plan::situation::{Plan, Situation};
@@ -84,24 +85,35 @@ fn is_long_unasked(situation: &Situation, group: &str) -> bool {
         && asked.is_none_or(|at| situation.now.since(at) >= GROUPS_AGE)
 }
 
-/// Groups that carry a role are given by a step of their own, also to somebody whose account is made.
+/// Groups that carry a role are given by a step of their own, also to somebody whose account is made; and so is what makes one of
+/// Okta's own rules put them into such a group.
 fn mark_grants(plan: &mut Plan, situation: &Situation) {
     let directory = situation.directory;
     let carries = |group: &String| directory.carries_role(group) == Some(true);
-    let mut grants = BTreeSet::new();
+    let may_carry = |group: &str| directory.carries_role(group) == Some(true) || is_to_be_asked(directory, group);
+    let admits = admits(situation.case.account.as_ref(), situation.rulebook, directory, plan, may_carry);
+    let mut grants = admits.groups;
     for step in &mut plan.steps {
         match step {
             Step::AddGroup { group, .. } if carries(group) => {
                 grants.insert(group.clone());
             }
-            Step::CreateUser { groups, .. } => {
-                groups.retain(|group| !carries(group) && !is_to_be_asked(directory, group))
+            Step::CreateUser { groups, profile, .. } => {
+                groups.retain(|group| !may_carry(group) && !grants.contains(group));
+                // What an account cannot be made without makes the whole of it wait.
+                let apart: BTreeSet<&String> =
+                    admits.attributes.iter().filter(|name| !FIRST.contains(&name.as_str())).collect();
+                profile.retain(|name, _| !apart.contains(name));
             }
             _ => {}
         }
     }
     plan.grants = grants;
+    plan.admits = admits.attributes;
 }
+
+/// Attributes that every account is made with.
+const FIRST: [&str; 4] = ["login", "email", "firstName", "lastName"];
 
 /// Sessions and suspension are no part of the deactivation that waits for two people.
 fn secure_first(plan: &mut Plan, account: &Account) {

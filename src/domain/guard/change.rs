@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The kinds of change that one call is made of: an update of several attributes may be of several.
 pub fn kinds_of(plan: &Plan, step: &Step, former: Option<&str>) -> BTreeSet<ChangeKind> {
-    split(plan, step, former).into_iter().filter_map(|(kind, _)| kind).collect()
+    let own = ChangeKind::of(step, false).filter(|_| matches!(step, Step::CreateUser { .. }));
+    split(plan, step, former).into_iter().filter_map(|(kind, _)| kind).chain(own).collect()
 }
 
 /// A call taken apart into what is of one kind each. Attributes that only follow the login, such as the one that keeps
@@ -21,7 +22,7 @@ fn split(plan: &Plan, step: &Step, former: Option<&str>) -> Vec<(Option<ChangeKi
         Step::UpdateUser { id, changes } | Step::ChangeType { id, changes, .. } => (id, changes),
         _ => return vec![(plan.kind(step), step.clone())],
     };
-    let mut by_kind = part(changes, former);
+    let mut by_kind = part(plan, changes, former);
     let mut parts = Vec::new();
     if let Step::ChangeType { id, user_type, name, .. } = step {
         let changes = by_kind.remove(&ChangeKind::ChangeAttributes).unwrap_or_default();
@@ -35,11 +36,13 @@ fn split(plan: &Plan, step: &Step, former: Option<&str>) -> Vec<(Option<ChangeKi
 }
 
 /// Changes of attributes by their kind.
-fn part(changes: &[FieldChange], former: Option<&str>) -> BTreeMap<ChangeKind, Vec<FieldChange>> {
+fn part(plan: &Plan, changes: &[FieldChange], former: Option<&str>) -> BTreeMap<ChangeKind, Vec<FieldChange>> {
     let moves = changes.iter().any(is_login);
     let mut by_kind: BTreeMap<ChangeKind, Vec<FieldChange>> = BTreeMap::new();
     for change in changes {
-        let kind = if is_login(change) || (moves && former == Some(change.field.as_str())) {
+        let kind = if plan.admits.contains(&change.field) {
+            ChangeKind::GrantAdmin
+        } else if is_login(change) || (moves && former == Some(change.field.as_str())) {
             ChangeKind::ChangeLogin
         } else if is_contact(change) {
             ChangeKind::ChangeContact
@@ -69,7 +72,7 @@ pub fn sift(plan: &Plan, former: Option<&str>, may: impl Fn(ChangeKind) -> bool)
 /// attributes it is asked about each.
 pub fn sift_calls(plan: &Plan, former: Option<&str>, may: impl Fn(ChangeKind, &Step) -> bool) -> Sifted {
     let mut sifted = Sifted::default();
-    let makes = plan.steps.iter().any(|step| matches!(step, Step::CreateUser { .. }));
+    let made = plan.steps.iter().find(|step| matches!(step, Step::CreateUser { .. }));
     // What stands before an activation has to go before access comes back.
     let comes_back = plan.steps.iter().position(|step| matches!(step, Step::Activate { .. })).unwrap_or(0);
     let mut asleep = None;
@@ -84,7 +87,7 @@ pub fn sift_calls(plan: &Plan, former: Option<&str>, may: impl Fn(ChangeKind, &S
             sifted.withhold(kind, step.clone());
             continue;
         }
-        let kind = if makes { ChangeKind::Create } else { ChangeKind::ChangeLogin };
+        let kind = made.and_then(|step| plan.kind(step)).unwrap_or(ChangeKind::ChangeLogin);
         // Nobody is read for what waits.
         if matches!(step, Step::ReadHolder { .. }) {
             sifted.steps.extend(plan.steps.get(n + 1).filter(|taken| may(kind, taken)).map(|_| step.clone()));
@@ -188,9 +191,14 @@ pub fn words(kind: ChangeKind, steps: &[Step]) -> Vec<String> {
     match kind {
         ChangeKind::Deactivate => vec!["access ends".to_owned()],
         ChangeKind::Suspend => vec!["suspended".to_owned()],
-        ChangeKind::GrantAdmin => {
-            steps.iter().filter_map(describe).map(|message| format!("{message}, which carries an admin role")).collect()
-        }
+        ChangeKind::GrantAdmin => steps
+            .iter()
+            .filter_map(|step| Some((step, describe(step)?)))
+            .map(|(step, message)| match step {
+                Step::AddGroup { .. } => format!("{message}, which carries an admin role"),
+                _ => format!("{message}, by which a rule of Okta gives an admin role"),
+            })
+            .collect(),
         _ => steps.iter().filter_map(describe).collect(),
     }
 }

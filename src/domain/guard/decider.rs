@@ -16,6 +16,8 @@ pub struct Decider {
     principal: String,
     /// Whether an identity provider says who it is.
     over_provider: bool,
+    /// The account by which they have come, as org and id, where the provider is an org that is written to.
+    account: Option<(String, String)>,
 }
 
 /// What a principal begins with whom nobody but an identity provider knows.
@@ -38,28 +40,39 @@ impl Decider {
     /// one, is the same principal; so are all tokens of that user.
     pub fn of_token(name: &str, uid: Option<u32>) -> Self {
         let principal = uid.map_or_else(|| format!("token:{name}"), user);
-        Self { name: name.to_owned(), principal, over_provider: false }
+        Self { name: name.to_owned(), principal, over_provider: false, account: None }
     }
 
     /// Somebody whom an identity provider knows by `id`. `also` is who has a token as the same person: then both have one vote.
     pub fn of_provider(id: &str, name: &str, also: Option<&Self>) -> Self {
         let principal = also.map_or_else(|| format!("{PROVIDED}{id}"), |also| also.principal.clone());
-        Self { name: name.to_owned(), principal, over_provider: true }
+        Self { name: name.to_owned(), principal, over_provider: true, account: None }
     }
 
     /// A user of the operating system who writes into the store, under whatever name.
     pub fn of_user(uid: u32, name: &str) -> Self {
-        Self { name: name.to_owned(), principal: user(uid), over_provider: false }
+        Self { name: name.to_owned(), principal: user(uid), over_provider: false, account: None }
     }
 
     /// Whoever was written down as this principal.
     pub fn known(name: &str, principal: &str) -> Self {
-        Self { name: name.to_owned(), principal: principal.to_owned(), over_provider: false }
+        Self { name: name.to_owned(), principal: principal.to_owned(), over_provider: false, account: None }
     }
 
     /// The service itself, as its configuration says or the operating system tells it: nobody else has decided.
     pub fn of_service(name: &str) -> Self {
-        Self { name: name.to_owned(), principal: "service".into(), over_provider: false }
+        Self { name: name.to_owned(), principal: "service".into(), over_provider: false, account: None }
+    }
+
+    /// The same, who has come by this account of an org that is written to.
+    #[must_use]
+    pub fn by_account(self, org: &str, id: &str) -> Self {
+        Self { account: Some((org.to_owned(), id.to_owned())), ..self }
+    }
+
+    /// The account by which they have come, as org and id.
+    pub fn account(&self) -> Option<(&str, &str)> {
+        self.account.as_ref().map(|(org, id)| (org.as_str(), id.as_str()))
     }
 
     /// Who it is, whatever name was given.

@@ -245,7 +245,10 @@ fn set_administrators_apart<'a>(
         verdicts.push(held(&unknown, Hold { scope, why, needs: 2, with: With::Nobody }));
     }
     if !grants.is_empty() {
-        let why = "an admin role of Okta comes with the group: two people must agree".to_owned();
+        let why =
+            "an admin role of Okta, or a say in what is decided here, comes with a group that they would get, by this \
+                   configuration or by a rule of Okta: two people must agree"
+                .to_owned();
         let scope = format!("admin roles in {tenant}");
         verdicts.push(held(&grants, Hold { scope, why, needs: 2, with: With::Nobody }));
     }

@@ -9,6 +9,7 @@ pub(crate) mod decider;
 pub(crate) mod difference;
 pub mod evaluation;
 pub(crate) mod joining;
+mod okta_rules;
 pub mod planned;
 pub(crate) mod preview;
 pub(crate) mod rejection;

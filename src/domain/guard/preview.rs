@@ -2,9 +2,10 @@
 
 use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
-use crate::domain::account::group_rule::{Foretold, RuledAccount};
+use crate::domain::account::group_rule::Foretold;
 use crate::domain::guard::calls::{Calls, calls};
 use crate::domain::guard::change::{sift_calls, summary};
+use crate::domain::guard::okta_rules;
 use crate::domain::guard::planned::foresee;
 use crate::domain::guard::rejection::Rejected;
 use crate::domain::plan::case::Case;
@@ -12,7 +13,6 @@ use crate::domain::plan::kind::ChangeKind;
 use crate::domain::plan::planner::ungoverned;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::plan::situation::Plan;
-use crate::domain::plan::step::Step;
 use crate::domain::record::lifecycle::Entitlement;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -134,7 +134,7 @@ pub fn preview(about: About, rulebook: &Rulebook, directory: &mut Cow<Directory>
                 asked_for.extend(adopts.clone());
                 preview.changes.extend(adopts);
                 preview.rules = plan.rules.clone();
-                preview.by_okta = foretold(case, directory, &plan);
+                preview.by_okta = foretold(case, rulebook, directory, &plan);
                 preview.unfilled = unfilled(case, rulebook, directory, &lifecycle.entitlement, now);
                 if let Some(account) = case.account.as_ref().filter(|_| lifecycle.entitlement == Entitlement::Entitled)
                 {
@@ -203,39 +203,9 @@ fn unfilled(
 }
 
 /// What Okta's group rules will do when the plan is carried out.
-fn foretold(case: &Case, directory: &Directory, plan: &Plan) -> Vec<String> {
-    if plan.exit || directory.rules().is_empty() {
-        return Vec::new();
-    }
-    let account = case.account.as_ref();
-    let mut attributes = account.map(|account| account.profile.clone()).unwrap_or_default();
-    let mut groups = account.map(|account| account.groups.clone()).unwrap_or_default();
-    let mut changes = false;
-    for step in &plan.steps {
-        match step {
-            Step::CreateUser { profile, groups: given, .. } => {
-                attributes.extend(profile.clone());
-                groups.extend(given.iter().cloned());
-                changes = true;
-            }
-            Step::UpdateUser { changes: fields, .. } | Step::ChangeType { changes: fields, .. } => {
-                attributes.extend(fields.iter().map(|change| (change.field.clone(), change.after.clone())));
-                changes = true;
-            }
-            Step::AddGroup { group, .. } => changes |= groups.insert(group.clone()),
-            Step::RemoveGroup { group, .. } => changes |= groups.remove(group),
-            _ => {}
-        }
-    }
-    if !changes {
-        return Vec::new();
-    }
-    let before = account.map(|account| RuledAccount { attributes: &account.profile, groups: &account.groups });
-    let after = RuledAccount { attributes: &attributes, groups: &groups };
-    let user = account.map(|account| account.id.as_str());
+fn foretold(case: &Case, rulebook: &Rulebook, directory: &Directory, plan: &Plan) -> Vec<String> {
     let mut message = Vec::new();
-    for rule in directory.rules() {
-        let Some(foretold) = rule.foretell(user, before, after) else { continue };
+    for (rule, foretold) in okta_rules::foretold(case.account.as_ref(), rulebook, directory, plan) {
         let names: Vec<&str> = rule.groups.iter().filter_map(|id| Some(directory.find(id)?.name.as_str())).collect();
         let (names, rule) = (names.join(", "), &rule.name);
         message.push(match foretold {

@@ -17,6 +17,8 @@ pub struct Manager<'a> {
     pub is_themselves: bool,
     /// Their account in the org, if they have one.
     pub account: Option<Account>,
+    /// Whether they are entitled to that account now: by the record's status and dates, and by what people have decided.
+    pub is_entitled: bool,
 }
 
 /// The name of the manager whom somebody's first profile names, and their profile.
@@ -41,7 +43,7 @@ pub fn link(name: &str, manager: Option<Manager>) -> ManagerLink {
     }
     match manager.account {
         Some(account) if account.is_live() => {
-            let reached_at = reached_at(&account, &manager.profile.user_status);
+            let reached_at = reached_at(&account, manager.profile, manager.is_entitled);
             ManagerLink::Account { id: account.id, login: account.login, reached_at }
         }
         _ if manager.profile.user_status == UserStatus::Inactive => {
@@ -53,10 +55,10 @@ pub fn link(name: &str, manager: Option<Manager>) -> ManagerLink {
 }
 
 /// Where a manager can be told something in confidence: as Okta has it, whatever Namely says, since an address that waits for a decision,
-/// or was rejected, may be anybody's.
-fn reached_at(account: &Account, status: &UserStatus) -> Option<String> {
-    let is_there =
-        account.status == AccountStatus::Active && *status == UserStatus::Active && !account.is_suspended_for_end();
+/// or was rejected, may be anybody's. Nothing is told to whoever is to lose access, also while that waits or Okta refuses it.
+fn reached_at(account: &Account, profile: &Employee, is_entitled: bool) -> Option<String> {
+    let works = profile.user_status == UserStatus::Active && is_entitled;
+    let is_there = account.status == AccountStatus::Active && works && !account.is_suspended_for_end();
     let email = account.profile.get("email").and_then(Value::as_str).filter(|email| !email.is_empty());
     is_there.then(|| email.unwrap_or(&account.login).to_owned())
 }
@@ -82,7 +84,10 @@ mod tests {
 
     fn of(account: Option<Account>, user_status: UserStatus) -> ManagerLink {
         let profile = Employee { user_status, ..an_employee() };
-        link("Boss", Some(Manager { profile: &profile, is_in_circle: false, is_themselves: false, account }))
+        link(
+            "Boss",
+            Some(Manager { profile: &profile, is_in_circle: false, is_themselves: false, account, is_entitled: true }),
+        )
     }
 
     fn is_broken(link: ManagerLink, because: &str) -> bool {
@@ -125,7 +130,13 @@ mod tests {
         let profile = an_employee();
         let account = Some(bare("00uBoss", "boss@example.com", None));
         let manager = |is_in_circle, is_themselves| {
-            Some(Manager { profile: &profile, is_in_circle, is_themselves, account: account.clone() })
+            Some(Manager {
+                profile: &profile,
+                is_in_circle,
+                is_themselves,
+                account: account.clone(),
+                is_entitled: true,
+            })
         };
         assert!(is_broken(link("Boss", manager(true, false)), "in the end"));
         assert!(is_broken(link("Boss", manager(true, true)), "reports to themselves"));

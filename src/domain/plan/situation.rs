@@ -49,6 +49,8 @@ pub struct Plan {
     pub secures_first: bool,
     /// Groups, by id, with which an admin role is given.
     pub grants: BTreeSet<String>,
+    /// Attributes by which one of Okta's own rules puts them into a group with which an admin role comes, or may.
+    pub admits: BTreeSet<String>,
     /// The rule behind each group and app that is given or taken, by the name of the group or the label of the app.
     pub rules: BTreeMap<String, String>,
 }
@@ -73,8 +75,8 @@ impl From<String> for Obstacle {
 impl Plan {
     /// A plan without calls, which says of calls what kinds they are.
     pub fn kinds(&self) -> Plan {
-        let (secures_first, grants) = (self.secures_first, self.grants.clone());
-        Plan { exit: self.exit, secures_first, grants, ..Plan::default() }
+        let (grants, admits) = (self.grants.clone(), self.admits.clone());
+        Plan { exit: self.exit, secures_first: self.secures_first, grants, admits, ..Plan::default() }
     }
 
     /// The kind of change that one call of it is; `None` for a read that may lead anywhere.
@@ -84,7 +86,12 @@ impl Plan {
         // What gives access back is no part of its end.
         let secures = secures || matches!(step, Step::Unsuspend { .. });
         match step {
-            Step::AddGroup { group, .. } if self.grants.contains(group) => Some(ChangeKind::GrantAdmin),
+            Step::AddGroup { group, .. } | Step::RemoveGroup { group, .. } if self.grants.contains(group) => {
+                Some(ChangeKind::GrantAdmin)
+            }
+            Step::CreateUser { profile, .. } if profile.keys().any(|name| self.admits.contains(name)) => {
+                Some(ChangeKind::GrantAdmin)
+            }
             _ => ChangeKind::of(step, self.exit && !secures),
         }
     }

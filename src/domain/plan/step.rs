@@ -226,6 +226,15 @@ pub enum Step {
 }
 
 impl Step {
+    /// The app, and the name in it that the call gives somebody, if it gives one.
+    pub fn name_in_app(&self) -> Option<(&str, &str)> {
+        match self {
+            Step::AssignApp { app, user_name, .. } => Some((app, user_name.as_deref()?)),
+            Step::NameInApp { app, user_name, .. } => Some((app, user_name)),
+            _ => None,
+        }
+    }
+
     /// How urgent this one call is; a plan may hold steps of several classes.
     pub fn priority(&self) -> Priority {
         match self {

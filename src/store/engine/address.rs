@@ -1,6 +1,8 @@
 //! Where a store is: a file, or a database of a server.
 
 use super::tls::Trust;
+use crate::domain::hex;
+use aws_lc_rs::digest::{SHA256, digest};
 use percent_encoding::percent_decode_str;
 use postgres::Config;
 use postgres::config::{Host, SslMode, TargetSessionAttrs};
@@ -204,6 +206,13 @@ pub enum Location {
 }
 
 impl Location {
+    /// What tells a store in a file of this machine from another one; nothing for one on a server, which has many names.
+    pub fn mark(&self) -> Option<String> {
+        let Location::File(path) = self else { return None };
+        let whole = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+        Some(hex(&digest(&SHA256, whole.as_os_str().as_encoded_bytes()).as_ref()[..8]))
+    }
+
     /// How it is named to people: a path, or an address without its password.
     pub fn shown(&self) -> &Path {
         match self {

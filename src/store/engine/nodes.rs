@@ -10,6 +10,7 @@ use super::trouble::SqlError;
 use super::tx::{Optional, Row, Tx};
 use super::value::params;
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Both tables. What serves is a task by name, so that there can be more than one.
@@ -50,13 +51,13 @@ impl Node {
         Self { name: format!("process {process} of {machine}"), address: String::new(), place: String::new() }
     }
 
-    /// A node that listens at a port of this machine. The port is bound, so whoever had it before is gone.
-    pub fn at_port(port: u16) -> Self {
-        let machine = machine();
+    /// A node that listens at an address of this machine. It is bound, so whoever had it before is gone.
+    pub fn at(listens: SocketAddr) -> Self {
+        let (machine, port) = (machine(), listens.port());
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
         let network = std::fs::read_link("/proc/self/ns/net");
         let place = match (boot, network) {
-            (Ok(boot), Ok(network)) => format!("{} {} {port}", boot.trim(), network.display()),
+            (Ok(boot), Ok(network)) => format!("{} {} {listens}", boot.trim(), network.display()),
             _ => String::new(),
         };
         Self { name: format!("{machine}:{port}"), address: format!("{machine}:{port}"), place }

@@ -45,6 +45,17 @@ pub fn last_sent(c: &Tx, target: i64) -> Result<Option<(Step, Moment)>, StoreErr
     found.map(|(step, at)| Ok((serde_json::from_str(&step)?, Moment::from_millis(at)))).transpose()
 }
 
+/// Calls that are under way for others in the same org and give somebody a name in an app, with whom each is for.
+pub fn names_for_others(c: &Tx, org: &str, target: i64) -> Result<Vec<(i64, Step)>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT i.target, i.step FROM intent i JOIN target t ON t.id = i.target
+         WHERE t.org = ?1 AND i.target <> ?2 AND i.step LIKE '%user_name%' ORDER BY i.id",
+    )?;
+    let found: Vec<(i64, String)> =
+        select.query_map(params![org, target], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    found.into_iter().map(|(other, step)| Ok((other, serde_json::from_str(&step)?))).collect()
+}
+
 /// How many have no outcome yet.
 pub fn count(c: &Tx) -> Result<i64, StoreError> {
     Ok(c.prepare_cached("SELECT count(*) FROM intent")?.query_row([], |row| row.get(0))?)

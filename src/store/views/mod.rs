@@ -4,6 +4,7 @@ pub(crate) mod attention;
 pub(crate) mod audit;
 pub(crate) mod decided;
 pub(crate) mod ended;
+pub(crate) mod entitled;
 pub(crate) mod holds;
 pub(crate) mod leavers;
 pub(crate) mod missing;
