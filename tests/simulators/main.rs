@@ -9,8 +9,10 @@ mod common {
     pub mod skipped;
 }
 
+mod group_rules;
 mod nodes_of_the_sandbox;
 mod official_client;
+mod org;
 mod sandbox;
 mod simulated_faults;
 mod simulated_namely;

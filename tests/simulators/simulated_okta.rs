@@ -1,74 +1,12 @@
 //! The simulated org, answer by answer, as the reference has them.
 
+use crate::org::{Org, error, ids};
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::sandbox::http::Simulator;
 use namely_okta_sync::sandbox::okta::{Okta, Options};
 use namely_okta_sync::sandbox::world::any_port;
-use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use std::time::Duration;
-
-/// An org that answers at once.
-struct Org {
-    simulator: Simulator<Okta>,
-    clock: Clock,
-    http: reqwest::Client,
-    runtime: tokio::runtime::Runtime,
-}
-
-/// Status, headers and body of an answer.
-type Answer = (u16, HeaderMap, Value);
-
-impl Org {
-    fn new(options: Options) -> Self {
-        let options = Options { limits: None, latency: 0.0, index_lag: Duration::ZERO, ..options };
-        let clock = Clock::scaled_from_today(1.0);
-        let simulator = Simulator::start(Okta::new(options, clock.now()), any_port(), clock.clone()).expect("a port");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        Self { simulator, clock, http: reqwest::Client::new(), runtime }
-    }
-
-    fn call(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
-        self.call_with(method, path, body, &[])
-    }
-
-    fn call_with(&self, method: &str, path: &str, body: Option<Value>, headers: &[(&str, &str)]) -> Answer {
-        let url = format!("{}{path}", self.simulator.url());
-        let mut request = self.http.request(method.parse().expect("a method"), url);
-        request = request.header("Authorization", "SSWS 00sandbox-token");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        request = match body {
-            Some(body) => request.json(&body),
-            None if method == "GET" || method == "DELETE" => request,
-            None => request.header("Content-Length", "0"),
-        };
-        self.runtime.block_on(async {
-            let answer = request.send().await.expect("answers");
-            let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-            (status, headers, answer.json().await.unwrap_or(Value::Null))
-        })
-    }
-
-    fn user(&self, login: &str, more: &Value) -> String {
-        let mut profile = json!({ "login": login, "email": login, "firstName": "A", "lastName": "B" });
-        for (name, value) in more.as_object().into_iter().flatten() {
-            profile[name] = value.clone();
-        }
-        let (status, _, user) = self.call("POST", "/api/v1/users?activate=true", Some(json!({ "profile": profile })));
-        assert_eq!(status, 200, "{user}");
-        user["id"].as_str().expect("an id").to_owned()
-    }
-}
-
-fn error(answer: &Answer) -> (u16, &str) {
-    (answer.0, answer.2["errorCode"].as_str().unwrap_or_default())
-}
-
-fn ids(list: &Value) -> Vec<&str> {
-    list.as_array().into_iter().flatten().filter_map(|item| item["id"].as_str()).collect()
-}
 
 #[test]
 fn apps_are_assigned_to_people_and_groups_and_groups_hold_what_they_grant() {
@@ -294,4 +232,64 @@ fn what_no_source_settles_is_a_switch() {
         assert_eq!(org.call("DELETE", &format!("/api/v1/users/{user}/sessions"), None).0, sessions);
         assert_eq!(error(&org.call("PUT", &format!("/api/v1/groups/{group}/users/{user}"), None)), add);
     }
+}
+
+#[test]
+fn apps_keep_what_was_posted_and_are_deleted_only_when_they_are_inactive() {
+    let org = Org::new(Options::default());
+    let body = json!({ "label": "Payroll", "name": "oidc_client", "signOnMode": "OPENID_CONNECT",
+        "settings": { "oauthClient": { "application_type": "service" } } });
+    let (_, _, made) = org.call("POST", "/api/v1/apps?activate=false", Some(body.clone()));
+    let app = format!("/api/v1/apps/{}", made["id"].as_str().expect("an id"));
+    let shown = org.get(&app);
+    assert_eq!((&shown["status"], &shown["signOnMode"]), (&json!("INACTIVE"), &body["signOnMode"]));
+    assert_eq!((&shown["name"], &shown["settings"]), (&body["name"], &body["settings"]));
+    let renamed = json!({ "label": "Salaries", "name": "oidc_client", "signOnMode": "OPENID_CONNECT" });
+    assert_eq!(org.call("PUT", &app, Some(renamed)).2["label"], "Salaries");
+    assert_eq!(org.call("POST", &format!("{app}/lifecycle/activate"), None).0, 200);
+    assert_eq!(error(&org.call("DELETE", &app, None)), (403, "E0000056"));
+    assert_eq!(org.call("POST", &format!("{app}/lifecycle/deactivate"), None).0, 200);
+    assert_eq!((org.call("DELETE", &app, None).0, org.call("GET", &app, None).0), (204, 404));
+}
+
+#[test]
+fn what_a_group_and_a_user_were_given_in_an_app_is_kept() {
+    let org = Org::new(Options::default());
+    let user = org.user("a@example.com", &json!({}));
+    let app = format!("/api/v1/apps/{}", org.made("/api/v1/apps", json!({ "label": "Payroll" })));
+    let group = org.made("/api/v1/groups", json!({ "profile": { "name": "Finance" } }));
+    let of_group = format!("{app}/groups/{group}");
+    assert_eq!(error(&org.call("GET", &of_group, None)), (404, "E0000007"));
+    assert_eq!(org.call("PUT", &of_group, Some(json!({ "priority": 3, "profile": { "role": "clerk" } }))).0, 200);
+    let shown = org.get(&of_group);
+    assert_eq!((&shown["priority"], &shown["profile"]["role"]), (&json!(3), &json!("clerk")));
+    assert!(shown["_links"]["group"]["href"].as_str().is_some_and(|href| href.ends_with(&group)));
+    let apps = org.get(&format!("/api/v1/groups/{group}/apps"));
+    assert_eq!((&apps[0]["label"], &apps[0]["signOnMode"]), (&json!("Payroll"), &json!("BOOKMARK")));
+    let given = json!({ "id": user, "profile": { "role": "clerk", "floor": 2 } });
+    assert_eq!(org.call("POST", &format!("{app}/users"), Some(given)).2["profile"]["role"], "clerk");
+    let one = format!("{app}/users/{user}");
+    assert_eq!(org.call("POST", &one, Some(json!({ "profile": { "role": "head" } }))).0, 200);
+    assert_eq!(org.get(&one)["profile"], json!({ "role": "head", "floor": 2 }));
+}
+
+#[test]
+fn a_password_alone_can_be_set_and_makes_an_activation_complete() {
+    let org = Org::new(Options { activation: Duration::ZERO, ..Options::default() });
+    let profile = |login: &str| json!({ "login": login, "email": login, "firstName": "A", "lastName": "B" });
+    let password = json!({ "password": { "value": "correct horse" } });
+    let with = |login: &str, credentials: &Value| json!({ "profile": profile(login), "credentials": credentials });
+    let staged = org.made("/api/v1/users?activate=false", with("a@example.com", &password));
+    let path = format!("/api/v1/users/{staged}");
+    assert_eq!(org.call("POST", &format!("{path}/lifecycle/activate?sendEmail=false"), None).0, 200);
+    assert_eq!(org.get(&path)["status"], "ACTIVE");
+    assert_eq!(org.call("POST", &format!("{path}/lifecycle/suspend"), None).0, 200);
+    let (_, _, empty) = org.call("POST", "/api/v1/users", Some(with("b@example.com", &json!({ "password": {} }))));
+    assert_eq!(empty["status"], "PROVISIONED", "an empty password is none");
+    let later = org.made("/api/v1/users?activate=false", json!({ "profile": profile("c@example.com") }));
+    let path = format!("/api/v1/users/{later}");
+    let (status, _, shown) = org.call("PUT", &path, Some(json!({ "credentials": password })));
+    assert_eq!((status, &shown["profile"]["lastName"]), (200, &json!("B")), "the profile is as it was");
+    assert_eq!(org.call("POST", &format!("{path}/lifecycle/activate?sendEmail=false"), None).0, 200);
+    assert_eq!(org.get(&path)["status"], "ACTIVE");
 }

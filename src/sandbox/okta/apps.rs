@@ -13,9 +13,7 @@ impl Okta {
     /// Puts an app into the org without a call.
     pub fn seed_app(&mut self, label: &str, groups: &[String], now: Moment) -> String {
         let id = self.id("0oa");
-        let groups = groups.iter().cloned().collect();
-        let app =
-            App { id: id.clone(), label: label.into(), active: true, created: now, direct: BTreeMap::new(), groups };
+        let app = App::new(&id, label, groups.iter().cloned(), now);
         self.apps.insert(id.clone(), app);
         id
     }
@@ -25,7 +23,7 @@ impl Okta {
         let group = self.groups.values().find(|g| g.name == group).map(|g| g.id.clone());
         let app = self.apps.values_mut().find(|app| app.label == label);
         if let (Some(app), Some(group)) = (app, group) {
-            app.groups.insert(group);
+            app.groups.entry(group).or_default();
         }
     }
 
@@ -42,13 +40,26 @@ impl Okta {
                 let label = body["label"].as_str().filter(|l| !l.is_empty()).ok_or_else(|| {
                     problem::validation("label", &["label: The field cannot be left blank".to_owned()])
                 })?;
-                let id = self.seed_app(label, &[], now);
-                Ok(Response::json(200, &self.app(&id)?.json(&request.base)))
+                let id = self.id("0oa");
+                let mut app = App::new(&id, label, [], now);
+                app.keep(&body, now);
+                app.active = request.param("activate").as_deref() != Some("false");
+                let shown = Response::json(200, &app.json(&request.base));
+                self.apps.insert(id, app);
+                Ok(shown)
+            }
+            ("PUT", [app]) => {
+                let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+                if body["label"].as_str().is_none_or(str::is_empty) {
+                    return Err(problem::validation("label", &["label: The field cannot be left blank".to_owned()]));
+                }
+                self.app_mut(app)?.keep(&body, now);
+                Ok(Response::json(200, &self.app(app)?.json(&request.base)))
             }
             ("GET", [app]) => Ok(Response::json(200, &self.app(app)?.json(&request.base))),
             ("DELETE", [app]) => {
                 if self.app(app)?.active {
-                    return Err(problem::no_permission());
+                    return Err(problem::active_app());
                 }
                 self.apps.remove(*app);
                 Ok(Response::empty(204))
@@ -67,17 +78,21 @@ impl Okta {
             ("POST", [app, "users", user]) => self.update_assignment(app, user, request, now),
             ("DELETE", [app, "users", user]) => self.unassign(app, user, now),
             ("GET", [app, "groups"]) => {
-                let listed = self.app(app)?.groups.iter().map(|g| (g.clone(), app_group(g)));
+                let app = self.app(app)?;
+                let shown = |(id, sent): (&String, _)| (id.clone(), app.group_json(id, sent, &request.base));
+                let listed = app.groups.iter().map(shown);
                 Ok(page(listed, request, 20, 200))
             }
+            ("GET", [app, "groups", group]) => self.show_app_group(app, group, request),
             ("PUT", [app, "groups", group]) => {
                 self.groups.get(*group).ok_or_else(|| problem::not_found(group, "UserGroup"))?;
-                self.app_mut(app)?.groups.insert((*group).to_owned());
-                Ok(Response::json(200, &app_group(group)))
+                let sent = serde_json::from_slice(&request.body).unwrap_or_default();
+                self.app_mut(app)?.groups.insert((*group).to_owned(), sent);
+                self.show_app_group(app, group, request)
             }
             ("DELETE", [app, "groups", group]) => match self.app_mut(app)?.groups.remove(*group) {
-                true => Ok(Response::empty(204)),
-                false => Err(problem::not_found(group, "AppGroup")),
+                Some(_) => Ok(Response::empty(204)),
+                None => Err(problem::not_found(group, "AppGroup")),
             },
             (_, [] | [_] | [_, "users" | "groups"] | [_, "users" | "groups", _]) => Err(problem::wrong_method()),
             _ => Err(problem::no_such_path()),
@@ -92,8 +107,14 @@ impl Okta {
         self.apps.get_mut(id).ok_or_else(|| problem::not_found(id, "AppInstance"))
     }
 
+    fn show_app_group(&self, app: &str, group: &str, request: &Request) -> Result<Response, Problem> {
+        let app = self.app(app)?;
+        let sent = app.groups.get(group).ok_or_else(|| problem::not_found(group, "AppGroup"))?;
+        Ok(Response::json(200, &app.group_json(group, sent, &request.base)))
+    }
+
     fn by_group(&self, app: &App, user: &str) -> bool {
-        app.groups.iter().any(|g| self.members.get(g).is_some_and(|m| m.contains(user)))
+        app.groups.keys().any(|g| self.members.has(g, user))
     }
 
     fn assignment(&self, app: &App, user: &str, base: &str) -> Option<Value> {
@@ -105,14 +126,16 @@ impl Okta {
         // A group that grants the app holds it, whatever was assigned besides.
         let scope = if by_group { "GROUP" } else { "USER" };
         let created = time(direct.map_or(account.created, |d| d.created));
+        let updated = time(direct.map_or(account.created, |d| d.updated));
+        let profile = direct.map(|direct| direct.profile.clone()).unwrap_or_default();
         let name = direct.map_or_else(
             || account.profile.get("login").cloned().unwrap_or_default(),
             |direct| json!(direct.user_name),
         );
         Some(json!({
-            "id": user, "externalId": null, "created": created, "lastUpdated": created, "scope": scope,
+            "id": user, "externalId": null, "created": created, "lastUpdated": updated, "scope": scope,
             "status": "ACTIVE", "statusChanged": created, "passwordChanged": null, "syncState": "DISABLED",
-            "credentials": { "userName": name }, "profile": {},
+            "credentials": { "userName": name }, "profile": profile,
             "_links": { "user": { "href": format!("{base}/api/v1/users/{user}") }, "app": { "href": format!("{base}/api/v1/apps/{}", app.id) } }
         }))
     }
@@ -163,7 +186,8 @@ impl Okta {
         }
         let login = self.users[&user].profile.get("login").and_then(Value::as_str).unwrap_or_default().to_owned();
         let user_name = body["credentials"]["userName"].as_str().map_or(login, str::to_owned);
-        self.app_mut(app)?.direct.entry(user.clone()).or_insert(Direct { user_name, created: now });
+        let profile = body["profile"].as_object().cloned().unwrap_or_default();
+        self.app_mut(app)?.direct.entry(user.clone()).or_insert_with(|| Direct { user_name, profile, created: now, updated: now });
         self.note(now, "application.user_membership.add", &user);
         let shown = self.assignment(self.app(app)?, &user, &request.base).unwrap_or_default();
         Ok(Response::json(200, &shown))
@@ -184,8 +208,16 @@ impl Okta {
             return Err(problem::inactive_user());
         }
         let user_name = body["credentials"]["userName"].as_str();
-        if let (Some(direct), Some(user_name)) = (self.app_mut(app)?.direct.get_mut(&id), user_name) {
-            direct.user_name = user_name.to_owned();
+        let mut renamed = false;
+        if let Some(direct) = self.app_mut(app)?.direct.get_mut(&id) {
+            if let Some(user_name) = user_name {
+                user_name.clone_into(&mut direct.user_name);
+                renamed = true;
+            }
+            direct.profile.extend(body["profile"].as_object().cloned().unwrap_or_default());
+            direct.updated = now;
+        }
+        if renamed {
             self.note(now, "application.user_membership.change_username", &id);
         }
         let shown = self.assignment(self.app(app)?, &id, &request.base).unwrap_or_default();
@@ -242,8 +274,4 @@ impl Okta {
             .collect();
         Ok(Response::json(200, &json!(links)))
     }
-}
-
-fn app_group(group: &str) -> Value {
-    json!({ "id": group, "priority": 0, "profile": {}, "lastUpdated": "2026-01-01T00:00:00.000Z" })
 }

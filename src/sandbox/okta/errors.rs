@@ -111,6 +111,11 @@ pub mod problem {
         plain(403, "E0000006", "You do not have permission to perform the requested action")
     }
 
+    pub fn active_app() -> Problem {
+        let causes = vec!["The application must be deactivated before it can be deleted.".to_owned()];
+        Problem { causes, ..plain(403, "E0000056", "Delete application forbidden.") }
+    }
+
     pub fn inactive_user() -> Problem {
         plain(403, "E0000117", "Cannot assign apps or update app profiles for an inactive user.")
     }

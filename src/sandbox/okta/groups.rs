@@ -1,14 +1,14 @@
-//! Groups, memberships and group rules (`okta-api.md §3.3`).
+//! Groups and memberships (`okta-api.md §3.3`).
 
 use super::super::http::{Request, Response};
 use super::errors::{Problem, problem};
-use super::objects::{Group, Rule};
+use super::memberships::Origin;
+use super::objects::Group;
 use super::paging::page;
 use super::query::Query;
 use super::state::Okta;
 use crate::clock::Moment;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::ops::Bound;
 
 impl Okta {
@@ -18,7 +18,7 @@ impl Okta {
             ("POST", []) => self.create_group(request, now),
             ("GET", [id]) => Ok(Response::json(200, &self.group(id)?.json(&request.base))),
             ("PUT", [id]) => self.update_group(id, request),
-            ("DELETE", [id]) => self.delete_group(id),
+            ("DELETE", [id]) => self.delete_group(id, now),
             ("GET", [id, "users"]) => self.list_members(id, request),
             ("PUT", [id, "users", user]) => self.add_member(id, user, now),
             ("DELETE", [id, "users", user]) => self.remove_member(id, user, now),
@@ -26,8 +26,8 @@ impl Okta {
             (_, [id, "roles", rest @ ..]) => self.group_roles_route(request, id, rest),
             ("GET", [id, "apps"]) => {
                 self.group(id)?;
-                let apps = self.apps.values().filter(|app| app.groups.contains(*id));
-                let apps: Vec<Value> = apps.map(|app| json!({ "id": app.id, "label": app.label })).collect();
+                let apps = self.apps.values().filter(|app| app.groups.contains_key(*id));
+                let apps: Vec<Value> = apps.map(|app| app.json(&request.base)).collect();
                 Ok(Response::json(200, &json!(apps)))
             }
             (_, [] | [_] | [_, "users"] | [_, "users", _]) => Err(problem::wrong_method()),
@@ -50,7 +50,7 @@ impl Okta {
     pub(super) fn join_everyone(&mut self, user: &str) {
         let everyone = self.groups.values().find(|g| g.kind == "BUILT_IN").map(|g| g.id.clone());
         if let Some(everyone) = everyone {
-            self.members.entry(everyone).or_default().insert(user.to_owned());
+            self.members.add(&everyone, user);
         }
     }
 
@@ -99,17 +99,16 @@ impl Okta {
         Ok(Response::json(200, &self.group(id)?.json(&request.base)))
     }
 
-    fn delete_group(&mut self, id: &str) -> Result<Response, Problem> {
+    fn delete_group(&mut self, id: &str, now: Moment) -> Result<Response, Problem> {
         self.writable_group(id)?;
-        self.groups.remove(id);
-        self.members.remove(id);
+        self.forget_group(id, now);
         Ok(Response::empty(204))
     }
 
     fn list_members(&self, id: &str, request: &Request) -> Result<Response, Problem> {
         self.group(id)?;
-        let members = self.members.get(id).into_iter().flat_map(|members| members.range(following(request)));
-        let listed = members.filter_map(|user| Some((user.clone(), self.member_json(user, &request.base)?)));
+        let members = self.members.of(id).into_iter().flat_map(|members| members.range(following(request)));
+        let listed = members.filter_map(|(user, _)| Some((user.clone(), self.member_json(user, &request.base)?)));
         Ok(page(listed, request, 1000, 1000))
     }
 
@@ -132,7 +131,8 @@ impl Okta {
             });
         }
         self.note(now, "group.user_membership.add", &user);
-        self.members.entry(group.to_owned()).or_default().insert(user);
+        self.members.add(group, &user);
+        self.run_rules(&user);
         Ok(Response::empty(204))
     }
 
@@ -140,108 +140,16 @@ impl Okta {
     fn remove_member(&mut self, group: &str, user: &str, now: Moment) -> Result<Response, Problem> {
         self.writable_group(group)?;
         let user = self.find_user(user)?;
-        let was_member = self.members.get_mut(group).is_some_and(|m| m.remove(&user));
-        if was_member {
-            self.note(now, "group.user_membership.remove", &user);
-            let mut excluded = false;
-            for rule in self.rules.values_mut().filter(|r| r.active && r.groups.iter().any(|g| g == group)) {
-                excluded |= rule.excluded.insert(user.clone());
+        let Some(origin) = self.members.remove(group, &user) else { return Ok(Response::empty(204)) };
+        self.note(now, "group.user_membership.remove", &user);
+        if let Origin::Rules(rules) = origin {
+            for rule in &rules {
+                self.rules.get_mut(rule).map(|rule| rule.excluded.insert(user.clone()));
             }
-            if excluded {
-                self.note(now, "group.user_membership.rule.add_exclusion", &user);
-            }
+            self.note(now, "group.user_membership.rule.add_exclusion", &user);
         }
+        self.run_rules(&user);
         Ok(Response::empty(204))
-    }
-
-    pub(super) fn rules_route(&mut self, request: &Request, rest: &[&str], _: Moment) -> Result<Response, Problem> {
-        match (request.method.as_str(), rest) {
-            ("GET", []) => {
-                let listed = self.rules.values().map(|r| (r.id.clone(), r.json()));
-                Ok(page(listed, request, 50, 200))
-            }
-            ("POST", []) => self.create_rule(request),
-            ("GET", [id]) => Ok(Response::json(200, &self.rule(id)?.json())),
-            ("POST", [id, "lifecycle", "activate"]) => self.switch_rule(id, true),
-            ("POST", [id, "lifecycle", "deactivate"]) => self.switch_rule(id, false),
-            ("PUT", [id]) => {
-                if self.rule(id)?.active {
-                    return Err(problem::validation("rule", &["Active rules cannot be changed".to_owned()]));
-                }
-                let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
-                if let (Some(rule), Some(name)) = (self.rules.get_mut(*id), body["name"].as_str()) {
-                    rule.name = name.to_owned();
-                }
-                Ok(Response::json(200, &self.rule(id)?.json()))
-            }
-            ("DELETE", [id]) => {
-                if self.rule(id)?.active {
-                    return Err(problem::validation("rule", &["Active rules cannot be deleted".to_owned()]));
-                }
-                self.rules.remove(*id);
-                Ok(Response::empty(202))
-            }
-            _ => Err(problem::wrong_method()),
-        }
-    }
-
-    /// The rules that keep somebody in a group.
-    fn rules_of_member(&self, group: &str, user: &str) -> Result<Response, Problem> {
-        let user = self.find_user(user)?;
-        let profile = &self.users[&user].profile;
-        let attribute = |name: &str| profile.get(name).and_then(Value::as_str).map(str::to_owned);
-        let rules = self.rules.values().filter(|r| r.active && r.groups.iter().any(|g| g == group));
-        let rules: Vec<Value> = rules.filter(|r| r.holds(attribute)).map(Rule::json).collect();
-        Ok(Response::json(200, &json!(rules)))
-    }
-
-    fn rule(&self, id: &str) -> Result<&Rule, Problem> {
-        self.rules.get(id).ok_or_else(|| problem::not_found(id, "GroupRule"))
-    }
-
-    fn create_rule(&mut self, request: &Request) -> Result<Response, Problem> {
-        let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
-        let name = body["name"].as_str().unwrap_or_default().to_owned();
-        if name.is_empty() || name.chars().count() > 50 {
-            return Err(problem::validation("name", &["name: must be 1 to 50 characters".to_owned()]));
-        }
-        let groups = body["actions"]["assignUserToGroups"]["groupIds"].as_array().cloned().unwrap_or_default();
-        let groups: Vec<String> = groups.iter().filter_map(|g| g.as_str().map(str::to_owned)).collect();
-        let expression = body["conditions"]["expression"]["value"].as_str().unwrap_or_default().to_owned();
-        let id = self.id("0pr");
-        let rule = Rule { id: id.clone(), name, active: false, expression, groups, excluded: BTreeSet::new() };
-        let answer = Response::json(200, &rule.json());
-        self.rules.insert(id, rule);
-        Ok(answer)
-    }
-
-    fn switch_rule(&mut self, id: &str, active: bool) -> Result<Response, Problem> {
-        self.rule(id)?;
-        if let Some(rule) = self.rules.get_mut(id) {
-            rule.active = active;
-        }
-        if active {
-            let users: Vec<String> = self.users.keys().cloned().collect();
-            users.iter().for_each(|user| self.run_rules(user));
-        }
-        Ok(Response::empty(204))
-    }
-
-    /// Lets the active rules put a user into their groups, or out of them.
-    pub(super) fn run_rules(&mut self, user: &str) {
-        let Some(profile) = self.users.get(user).filter(|u| u.is_live()).map(|u| u.profile.clone()) else { return };
-        let attribute = |name: &str| profile.get(name).and_then(Value::as_str).map(str::to_owned);
-        for rule in self.rules.values().filter(|r| r.active) {
-            let belongs = rule.holds(attribute) && !rule.excluded.contains(user);
-            for group in &rule.groups {
-                let members = self.members.entry(group.clone()).or_default();
-                if belongs {
-                    members.insert(user.to_owned());
-                } else {
-                    members.remove(user);
-                }
-            }
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What an org consists of: users, groups and their rules, apps, attributes, links, roles, the log; and how each is shown.
 
+use super::expression::Expression;
 use crate::clock::Moment;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -207,22 +208,49 @@ impl Group {
     }
 }
 
+/// What becomes of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RuleStatus {
+    /// Does nothing; can be changed.
+    Inactive,
+    /// Puts people into its groups, and takes them out.
+    Active,
+    /// A group of it was deleted: does nothing any more.
+    Invalid,
+}
+
 /// A group rule.
 #[derive(Clone, Debug)]
 pub struct Rule {
     pub id: String,
     pub name: String,
-    pub active: bool,
+    pub(super) status: RuleStatus,
+    /// As it was sent.
     pub expression: String,
+    /// What it says.
+    pub(super) condition: Expression,
     pub groups: Vec<String>,
-    /// Users that the rule will never add again, because somebody removed them by hand.
+    /// Users that the rule will never add: left out by whoever made it, or removed by somebody afterwards.
     pub excluded: BTreeSet<String>,
+    pub created: Moment,
+    pub updated: Moment,
 }
 
 impl Rule {
+    pub(super) fn is_active(&self) -> bool {
+        self.status == RuleStatus::Active
+    }
+
     pub(super) fn json(&self) -> Value {
+        let status = match self.status {
+            RuleStatus::Inactive => "INACTIVE",
+            RuleStatus::Active => "ACTIVE",
+            RuleStatus::Invalid => "INVALID",
+        };
         json!({
-            "id": self.id, "type": "group_rule", "name": self.name, "status": if self.active { "ACTIVE" } else { "INACTIVE" },
+            "id": self.id, "type": "group_rule", "name": self.name, "status": status,
+            "created": time(self.created), "lastUpdated": time(self.updated),
+            "allGroupsValid": self.status != RuleStatus::Invalid,
             "conditions": {
                 "people": { "users": { "exclude": self.excluded }, "groups": { "exclude": [] } },
                 "expression": { "value": self.expression, "type": "urn:okta:expression:1.0" }
@@ -230,20 +258,16 @@ impl Rule {
             "actions": { "assignUserToGroups": { "groupIds": self.groups } }
         })
     }
-
-    /// Understands `user.attribute=="value"`, the form most rules have.
-    pub(super) fn holds(&self, attribute: impl Fn(&str) -> Option<String>) -> bool {
-        let Some((left, right)) = self.expression.split_once("==") else { return false };
-        let Some(name) = left.trim().strip_prefix("user.") else { return false };
-        attribute(name).as_deref() == Some(right.trim().trim_matches('"'))
-    }
 }
 
 /// An assignment that was made to one user.
 #[derive(Clone, Debug)]
 pub struct Direct {
     pub user_name: String,
+    /// Attributes in the app.
+    pub profile: Map<String, Value>,
     pub created: Moment,
+    pub updated: Moment,
 }
 
 /// An app of the org.
@@ -253,20 +277,73 @@ pub struct App {
     pub label: String,
     pub active: bool,
     pub created: Moment,
+    pub updated: Moment,
+    /// What was posted, without what the org says by itself.
+    sent: Map<String, Value>,
     pub direct: BTreeMap<String, Direct>,
-    pub groups: BTreeSet<String>,
+    /// What was sent with the assignment of each group.
+    pub groups: BTreeMap<String, Map<String, Value>>,
 }
 
+/// What an app is called by the org alone.
+const APP_KEPT: [&str; 8] = ["id", "label", "status", "created", "lastUpdated", "_links", "_embedded", "features"];
+
 impl App {
+    /// A bookmark that nobody has posted.
+    pub(super) fn new(id: &str, label: &str, groups: impl IntoIterator<Item = String>, now: Moment) -> Self {
+        let groups = groups.into_iter().map(|group| (group, Map::new())).collect();
+        Self {
+            id: id.into(),
+            label: label.into(),
+            active: true,
+            created: now,
+            updated: now,
+            sent: Map::new(),
+            direct: BTreeMap::new(),
+            groups,
+        }
+    }
+
+    /// Keeps what a body says about the app.
+    pub(super) fn keep(&mut self, body: &Value, now: Moment) {
+        if let Some(label) = body["label"].as_str() {
+            self.label = label.to_owned();
+        }
+        let sent = body.as_object().into_iter().flatten().filter(|(key, _)| !APP_KEPT.contains(&key.as_str()));
+        self.sent = sent.map(|(key, value)| (key.clone(), value.clone())).collect();
+        self.updated = now;
+    }
+
     pub(super) fn json(&self, base: &str) -> Value {
         let this = format!("{base}/api/v1/apps/{}", self.id);
-        json!({
+        let next = if self.active { "deactivate" } else { "activate" };
+        let mut shown = json!({
             "id": self.id, "name": "bookmark", "label": self.label, "status": if self.active { "ACTIVE" } else { "INACTIVE" },
-            "created": time(self.created), "lastUpdated": time(self.created), "signOnMode": "BOOKMARK",
+            "created": time(self.created), "lastUpdated": time(self.updated), "signOnMode": "BOOKMARK",
             "accessibility": { "selfService": false }, "visibility": { "autoSubmitToolbar": false, "hide": { "iOS": false, "web": false } },
             "features": [], "credentials": { "scheme": "EDIT_USERNAME_AND_PASSWORD" },
             "settings": { "app": { "url": "https://app.example.com", "requestIntegration": false } },
-            "_links": { "users": { "href": format!("{this}/users") }, "groups": { "href": format!("{this}/groups") } }
+            "_links": {
+                "self": { "href": this }, "users": { "href": format!("{this}/users") }, "groups": { "href": format!("{this}/groups") },
+                next: { "href": format!("{this}/lifecycle/{next}"), "method": "POST" }
+            }
+        });
+        if let Some(fields) = shown.as_object_mut() {
+            fields.extend(self.sent.clone());
+        }
+        shown
+    }
+
+    /// The assignment of a group.
+    pub(super) fn group_json(&self, group: &str, sent: &Map<String, Value>, base: &str) -> Value {
+        let or = |key: &str, otherwise: Value| sent.get(key).cloned().unwrap_or(otherwise);
+        let (app, group_at) = (format!("{base}/api/v1/apps/{}", self.id), format!("{base}/api/v1/groups/{group}"));
+        json!({
+            "id": group, "priority": or("priority", json!(0)), "profile": or("profile", json!({})),
+            "lastUpdated": time(self.updated),
+            "_links": {
+                "app": { "href": app }, "self": { "href": format!("{app}/groups/{group}") }, "group": { "href": group_at }
+            }
         })
     }
 }

@@ -154,6 +154,12 @@ pub struct Options {
     pub assign_suspended: bool,
     /// Whether the org has the linked object manager and subordinate.
     pub manager_links: bool,
+    /// Whether a PUT of an inactive group rule can change the groups that it fills (since 2026.07; older orgs refuse).
+    pub rule_actions_replaceable: bool,
+    /// Whether `==` in a group rule takes texts for the same that differ by case only (no source says).
+    pub rules_ignore_case: bool,
+    /// Whether a deactivation runs the group rules that look at the status (no source says).
+    pub rules_heed_deactivation: bool,
     /// Whether `iam/assignees/users` lists whoever holds a role by a group only (no source says).
     pub assignees_by_group: bool,
     /// Whether pages of `iam/assignees/users` have `Link` lines besides the `_links` in their body.
@@ -198,6 +204,9 @@ impl Default for Options {
             assigned_again: 200,
             assign_suspended: false,
             manager_links: true,
+            rule_actions_replaceable: true,
+            rules_ignore_case: false,
+            rules_heed_deactivation: true,
             assignees_by_group: false,
             assignees_link_header: true,
         }

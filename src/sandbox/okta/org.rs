@@ -30,8 +30,7 @@ impl Okta {
         let Some(id) = self.groups.values().find(|group| group.name == name).map(|group| group.id.clone()) else {
             return;
         };
-        self.groups.remove(&id);
-        self.members.remove(&id);
+        self.forget_group(&id, at);
         self.log.push(Event { at, kind: "group.lifecycle.delete", target: id, by: Some(ADMINISTRATOR) });
     }
 
@@ -48,9 +47,7 @@ impl Okta {
     pub fn remove_by_hand(&mut self, anchor: &str, group: &str, at: Moment) {
         let Some(id) = self.user_by_anchor(anchor).map(|user| user.id.clone()) else { return };
         let group = self.groups.values().find(|g| g.name == group).map(|g| g.id.clone()).unwrap_or_default();
-        if let Some(members) = self.members.get_mut(&group) {
-            members.remove(&id);
-        }
+        self.members.remove(&group, &id);
         self.log.push(Event { at, kind: "group.user_membership.remove", target: id, by: Some(ADMINISTRATOR) });
     }
 
@@ -61,9 +58,7 @@ impl Okta {
             let login = user.profile.get("login").and_then(Value::as_str).unwrap_or_default().to_owned();
             self.by_login.remove(&super::users::login_key(&login));
         }
-        for members in self.members.values_mut() {
-            members.remove(&id);
-        }
+        self.members.drop_user(&id);
     }
 
     pub(super) fn logs(&self, request: &Request, now: Moment) -> Result<Response, Problem> {

@@ -103,7 +103,7 @@ impl Okta {
         let assigned = |holder: &str, how| {
             self.roles.get(holder).into_iter().flatten().map(move |(id, role)| role_json(id, role, how))
         };
-        let groups = self.roles.keys().filter(|group| self.members.get(*group).is_some_and(|m| m.contains(id)));
+        let groups = self.roles.keys().filter(|group| self.members.has(group, id));
         owned.chain(assigned(id, "USER")).chain(groups.flat_map(|group| assigned(group, "GROUP"))).collect()
     }
 

@@ -162,7 +162,7 @@ impl Okta {
         }
         if has("groups") && app.groups_claim {
             let own =
-                self.groups.values().filter(|group| self.members.get(&group.id).is_some_and(|m| m.contains(&user.id)));
+                self.groups.values().filter(|group| self.members.has(&group.id, &user.id));
             claims["groups"] = own.map(|group| json!(group.name)).collect();
         }
         if let Some(nonce) = &code.nonce {

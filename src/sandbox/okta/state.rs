@@ -3,6 +3,7 @@
 use super::super::faults::{Fault, Faults};
 use super::super::history::History;
 use super::limits::Limits;
+use super::memberships::Memberships;
 use super::objects::{
     App, Assigned, DEFAULT_TYPE, Event, Group, LinkedObject, OWNER, Property, Rule, Status, User, login_key,
 };
@@ -25,7 +26,7 @@ pub struct Okta {
     pub(super) seeded: BTreeMap<String, BTreeMap<String, Value>>,
     pub(super) by_login: HashMap<String, String>,
     pub(super) groups: BTreeMap<String, Group>,
-    pub(super) members: HashMap<String, BTreeSet<String>>,
+    pub(super) members: Memberships,
     pub(super) rules: BTreeMap<String, Rule>,
     pub(super) apps: BTreeMap<String, App>,
     /// User types: name by id.
@@ -61,7 +62,7 @@ impl Okta {
             seeded: BTreeMap::new(),
             by_login: HashMap::new(),
             groups: BTreeMap::new(),
-            members: HashMap::new(),
+            members: Memberships::default(),
             rules: BTreeMap::new(),
             apps: BTreeMap::new(),
             types: BTreeMap::from([(DEFAULT_TYPE.to_owned(), "user".to_owned())]),
@@ -114,7 +115,7 @@ impl Okta {
         self.seeded.insert(id.clone(), profile.clone());
         self.users.insert(id.clone(), User::new(&id, profile, status, now - Duration::from_secs(3600)));
         for group in groups {
-            self.members.entry(group.clone()).or_default().insert(id.clone());
+            self.members.add(group, &id);
         }
         self.join_everyone(&id);
         id
@@ -130,7 +131,7 @@ impl Okta {
 
     /// Puts a user into a group without a call.
     pub fn seed_member(&mut self, group: &str, user: &str) {
-        self.members.entry(group.to_owned()).or_default().insert(user.to_owned());
+        self.members.add(group, user);
     }
 
     /// The name of a user type.
@@ -162,7 +163,7 @@ impl Okta {
     pub fn groups_of(&self, user: &str) -> BTreeSet<String> {
         self.groups
             .values()
-            .filter(|g| g.kind != "BUILT_IN" && self.members.get(&g.id).is_some_and(|m| m.contains(user)))
+            .filter(|g| g.kind != "BUILT_IN" && self.members.has(&g.id, user))
             .map(|g| g.name.clone())
             .collect()
     }

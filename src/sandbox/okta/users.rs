@@ -109,7 +109,7 @@ impl Okta {
         for group in &groups {
             self.writable_group(group)?;
         }
-        let has_password = !body["credentials"]["password"].is_null();
+        let has_password = gives_password(&body["credentials"]);
         let federated = request.param("provider").as_deref() == Some("true");
         let change = request.param("nextLogin").as_deref() == Some("changePassword");
         let status = match (request.param("activate").as_deref(), has_password) {
@@ -128,7 +128,7 @@ impl Okta {
         self.by_login.insert(login_key(&login), id.clone());
         self.users.insert(id.clone(), user);
         for group in groups {
-            self.members.entry(group).or_default().insert(id.clone());
+            self.members.add(&group, &id);
         }
         self.join_everyone(&id);
         self.run_rules(&id);
@@ -154,6 +154,9 @@ impl Okta {
         }
         if request.header("if-match").is_some_and(|tag| tag != self.users[&id].etag()) {
             return Err(problem::etag_mismatch());
+        }
+        if body["profile"].is_null() && body["credentials"].is_object() {
+            return self.change_credentials(&id, &body["credentials"], request, now);
         }
         let sent = self.checked_profile(&body["profile"], "user", full)?;
         let cleared =
@@ -185,6 +188,7 @@ impl Okta {
             });
         }
         user.updated = now;
+        user.has_password |= gives_password(&body["credentials"]);
         if let Some(kind) = kind {
             user.kind = kind;
         }
@@ -192,6 +196,21 @@ impl Okta {
         self.run_rules(&id);
         let user = &self.users[&id];
         Ok(Response::json(200, &user.json(user.status, &user.profile, Some(""), &request.base)))
+    }
+
+    /// A body without a profile leaves the profile as it is.
+    fn change_credentials(
+        &mut self,
+        id: &str,
+        credentials: &Value,
+        request: &Request,
+        now: Moment,
+    ) -> Result<Response, Problem> {
+        let user = self.user_mut(id)?;
+        user.has_password |= gives_password(credentials);
+        user.updated = now;
+        self.note(now, "user.account.update_password", id);
+        self.show_user(id, request)
     }
 
     fn login_of(&self, id: &str) -> String {
@@ -271,9 +290,7 @@ impl Okta {
             self.by_login.remove(&login);
             self.users.remove(&id);
             self.note(now, "user.lifecycle.delete.completed", &id);
-            self.members.values_mut().for_each(|members| {
-                members.remove(&id);
-            });
+            self.members.drop_user(&id);
         } else {
             self.set_status(&id, Status::Deprovisioned, now);
         }
@@ -294,6 +311,7 @@ impl Okta {
         if status == Status::Deprovisioned {
             self.drop_apps(id);
         }
+        self.run_rules(id);
     }
 
     /// Sets a status after `delay`: until then the user shows the old one, and where it goes.
@@ -331,6 +349,7 @@ impl Okta {
             ("activate", Deprovisioned) if had_password && self.options.rehire_active => {
                 (Active, "user.lifecycle.activate")
             }
+            ("activate", Staged) if had_password => (Active, "user.lifecycle.activate"),
             ("activate", Staged | Deprovisioned) => (Provisioned, "user.lifecycle.activate"),
             ("activate", Active) => return Err(problem::already_active()),
             ("reactivate", Provisioned | Recovery) => (status, "user.lifecycle.reactivate"),
@@ -433,10 +452,16 @@ impl Okta {
         let listed = self
             .groups
             .values()
-            .filter(|g| self.members.get(&g.id).is_some_and(|m| m.contains(&id)))
+            .filter(|g| self.members.has(&g.id, &id))
             .map(|g| (g.id.clone(), g.json(&request.base)));
         Ok(page(listed, request, 200, 200))
     }
+}
+
+/// Whether credentials have a password: an empty object is none.
+fn gives_password(credentials: &Value) -> bool {
+    credentials["password"]["value"].as_str().is_some_and(|password| !password.is_empty())
+        || credentials["password"]["hash"].is_object()
 }
 
 fn attribute(user: &User, status: Status, profile: &BTreeMap<String, Value>, name: &str) -> Option<Value> {
