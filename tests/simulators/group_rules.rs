@@ -100,7 +100,8 @@ fn who_is_taken_out_of_a_group_of_a_rule_is_left_out_by_it_from_then_on() {
     let [left_out, taken_out] =
         ["a", "b"].map(|n| org.user(&format!("{n}@example.com"), &json!({ "department": "Sales" })));
     let id = org.rule("user.department==\"Sales\"", &[&group], &[&left_out]);
-    let excluded = || org.get(&format!("/api/v1/groups/rules/{id}"))["conditions"]["people"]["users"]["exclude"].clone();
+    let excluded =
+        || org.get(&format!("/api/v1/groups/rules/{id}"))["conditions"]["people"]["users"]["exclude"].clone();
     assert_eq!((excluded(), org.has(&group, &left_out)), (json!([left_out]), false));
     assert_eq!(org.call("DELETE", &format!("/api/v1/groups/{group}/users/{taken_out}"), None).0, 204);
     org.update(&taken_out, json!({ "title": "Analyst" }));

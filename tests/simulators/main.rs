@@ -12,6 +12,8 @@ mod common {
 mod group_rules;
 mod nodes_of_the_sandbox;
 mod official_client;
+mod okta_objects;
+mod okta_queries;
 mod org;
 mod sandbox;
 mod simulated_faults;

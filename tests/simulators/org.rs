@@ -21,7 +21,16 @@ pub type Answer = (u16, HeaderMap, Value);
 
 impl Org {
     pub fn new(options: Options) -> Self {
-        let options = Options { limits: None, latency: 0.0, index_lag: Duration::ZERO, ..options };
+        Self::with(Options { index_lag: Duration::ZERO, ..options })
+    }
+
+    /// An org whose lists lag behind.
+    pub fn lagging(index_lag: Duration) -> Self {
+        Self::with(Options { index_lag, ..Options::default() })
+    }
+
+    fn with(options: Options) -> Self {
+        let options = Options { limits: None, latency: 0.0, ..options };
         let clock = Clock::scaled_from_today(1.0);
         let simulator = Simulator::start(Okta::new(options, clock.now()), any_port(), clock.clone()).expect("a port");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -3,7 +3,8 @@
 use super::super::http::{Request, Response};
 use super::errors::{Problem, problem};
 use super::objects::{App, Direct, Status, time};
-use super::paging::page;
+use super::paging::{check_expand, page};
+use super::query::Query;
 use super::state::Okta;
 use crate::clock::Moment;
 use serde_json::{Value, json};
@@ -81,7 +82,7 @@ impl Okta {
                 let app = self.app(app)?;
                 let shown = |(id, sent): (&String, _)| (id.clone(), app.group_json(id, sent, &request.base));
                 let listed = app.groups.iter().map(shown);
-                Ok(page(listed, request, 20, 200))
+                page(listed, request, 20, 200)
             }
             ("GET", [app, "groups", group]) => self.show_app_group(app, group, request),
             ("PUT", [app, "groups", group]) => {
@@ -141,32 +142,41 @@ impl Okta {
     }
 
     fn list_apps(&self, request: &Request) -> Result<Response, Problem> {
-        let filter = request.param("filter").unwrap_or_default();
-        let user = filter.strip_prefix("user.id eq \"").and_then(|rest| rest.strip_suffix('"'));
-        if !filter.is_empty() && user.is_none() {
+        let filter = request.param("filter").map(|text| Query::parse(&text).ok_or_else(problem::bad_search));
+        let filter = filter.transpose()?;
+        let asked = filter.as_ref().map(Query::comparisons).unwrap_or_default();
+        let known = ["user.id", "group.id", "status", "name", "id", "label"];
+        if asked.iter().any(|(name, _)| !known.contains(name)) {
             return Err(problem::bad_search());
         }
+        let user = asked.iter().find(|(name, _)| *name == "user.id").map(|(_, user)| *user);
+        let of_group = asked.iter().find(|(name, _)| *name == "group.id").map(|(_, group)| *group);
         let prefix = request.param("q").map(|q| q.to_lowercase());
-        let expand = request.param("expand").is_some();
+        let expand = !check_expand(request, &["user", "group"])?.is_empty();
         let listed = self.apps.values().filter_map(|app| {
             let mut shown = app.json(&request.base);
-            if let Some(user) = user {
-                let assignment = self.assignment(app, user, &request.base)?;
-                if expand {
-                    shown["_embedded"] = json!({ "user": assignment });
-                }
+            let assignment = user.and_then(|user| self.assignment(app, user, &request.base));
+            let matches = filter.as_ref().is_none_or(|filter| {
+                filter.matches(&|name| match name {
+                    "user.id" => assignment.as_ref().map(|assignment| assignment["id"].clone()),
+                    "group.id" => of_group.filter(|group| app.groups.contains_key(*group)).map(|group| json!(group)),
+                    name => shown.get(name).cloned(),
+                })
+            });
+            if let Some(assignment) = assignment.filter(|_| expand) {
+                shown["_embedded"] = json!({ "user": assignment });
             }
-            let keep = prefix.as_ref().is_none_or(|q| app.label.to_lowercase().starts_with(q));
-            keep.then(|| (app.id.clone(), shown))
+            let named = prefix.as_ref().is_none_or(|q| app.label.to_lowercase().starts_with(q));
+            (matches && named).then(|| (app.id.clone(), shown))
         });
-        Ok(page(listed, request, 20, 200))
+        page(listed, request, 20, 200)
     }
 
     fn list_assignments(&self, app: &str, request: &Request) -> Result<Response, Problem> {
         let app = self.app(app)?;
         let listed =
             self.users.keys().filter_map(|user| Some((user.clone(), self.assignment(app, user, &request.base)?)));
-        Ok(page(listed, request, 50, 500))
+        page(listed, request, 50, 500)
     }
 
     fn assign(&mut self, app: &str, request: &Request, now: Moment) -> Result<Response, Problem> {
@@ -187,7 +197,12 @@ impl Okta {
         let login = self.users[&user].profile.get("login").and_then(Value::as_str).unwrap_or_default().to_owned();
         let user_name = body["credentials"]["userName"].as_str().map_or(login, str::to_owned);
         let profile = body["profile"].as_object().cloned().unwrap_or_default();
-        self.app_mut(app)?.direct.entry(user.clone()).or_insert_with(|| Direct { user_name, profile, created: now, updated: now });
+        self.app_mut(app)?.direct.entry(user.clone()).or_insert_with(|| Direct {
+            user_name,
+            profile,
+            created: now,
+            updated: now,
+        });
         self.note(now, "application.user_membership.add", &user);
         let shown = self.assignment(self.app(app)?, &user, &request.base).unwrap_or_default();
         Ok(Response::json(200, &shown))

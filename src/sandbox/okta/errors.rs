@@ -48,6 +48,8 @@ pub mod problem {
             "E0000038" => "This operation is not allowed in the user's current status.",
             "E0000047" => "API call exceeded rate limit due to too many requests.",
             "E0000001" => "Api validation failed",
+            "E0000239" => "Policy priorities are being reconciled. Please try again later.",
+            "E0000249" => "Group rules are still being set up. Please try again later.",
             _ => "Refused.",
         };
         Problem { code: code.to_owned().into(), ..plain(status, "", summary) }
@@ -105,6 +107,19 @@ pub mod problem {
 
     pub fn bad_search() -> Problem {
         plain(400, "E0000031", "Invalid search criteria.")
+    }
+
+    pub fn bad_cursor() -> Problem {
+        plain(400, "E0000029", "Invalid paging request.")
+    }
+
+    pub fn internal() -> Problem {
+        plain(500, "E0000009", "Internal Server Error")
+    }
+
+    /// What older orgs say where nobody can be put into a group.
+    pub fn not_implemented() -> Problem {
+        plain(501, "E0000060", "Unsupported operation.")
     }
 
     pub fn no_permission() -> Problem {

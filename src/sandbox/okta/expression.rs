@@ -355,8 +355,7 @@ mod tests {
             ("skills".to_owned(), json!(["sql", "go"])),
         ]);
         let groups = [("00g1", "Department Sales"), ("00g2", "Everyone")];
-        let subject =
-            Subject { id: "00u1", status: "ACTIVE", profile: &profile, groups: &groups, ignores_case: false };
+        let subject = Subject { id: "00u1", status: "ACTIVE", profile: &profile, groups: &groups, ignores_case: false };
         for (text, value) in [
             ("user.department==\"Sales\"", true),
             ("user.department == 'sales'", false),

@@ -3,10 +3,11 @@
 use super::super::http::{Request, Response};
 use super::errors::{Problem, problem};
 use super::memberships::Origin;
-use super::objects::Group;
-use super::paging::page;
+use super::objects::{Group, time};
+use super::paging::{check_expand, in_order, is_newest_first, page, projection};
 use super::query::Query;
 use super::state::Okta;
+use super::users;
 use crate::clock::Moment;
 use serde_json::{Value, json};
 use std::ops::Bound;
@@ -17,9 +18,9 @@ impl Okta {
             ("GET", []) => self.list_groups(request),
             ("POST", []) => self.create_group(request, now),
             ("GET", [id]) => Ok(Response::json(200, &self.group(id)?.json(&request.base))),
-            ("PUT", [id]) => self.update_group(id, request),
+            ("PUT", [id]) => self.update_group(id, request, now),
             ("DELETE", [id]) => self.delete_group(id, now),
-            ("GET", [id, "users"]) => self.list_members(id, request),
+            ("GET", [id, "users"]) => self.list_members(id, request, now),
             ("PUT", [id, "users", user]) => self.add_member(id, user, now),
             ("DELETE", [id, "users", user]) => self.remove_member(id, user, now),
             ("GET", [id, "users", user, "group-rules"]) => self.rules_of_member(id, user),
@@ -58,18 +59,57 @@ impl Okta {
         let expression = request.param("search").or_else(|| request.param("filter"));
         let query = expression.map(|text| Query::parse(&text).ok_or_else(problem::bad_search)).transpose()?;
         let prefix = request.param("q").map(|q| q.to_lowercase());
-        let listed = self.groups.values().filter(|group| {
+        let shows = check_expand(request, &["stats", "app"])?;
+        let projection = projection(request, self.options.fields_twice_fails)?;
+        let mut groups: Vec<&Group> = self.groups.values().collect();
+        if is_newest_first(request) {
+            groups.reverse();
+        }
+        let found = groups.into_iter().filter(|group| {
             let by_query = query.as_ref().is_none_or(|query| {
-                query.matches(|name| match name {
+                query.matches(&|name| match name {
                     "id" => Some(json!(group.id)),
                     "type" => Some(json!(group.kind)),
+                    "created" => Some(json!(time(group.created))),
+                    "lastUpdated" => Some(json!(time(group.updated))),
+                    "lastMembershipUpdated" => Some(json!(time(group.membership_updated))),
                     "profile.name" => Some(json!(group.name)),
+                    "profile.description" => group.description.as_ref().map(|text| json!(text)),
                     _ => None,
                 })
             });
             by_query && prefix.as_ref().is_none_or(|q| group.name.to_lowercase().starts_with(q))
         });
-        Ok(page(listed.map(|g| (g.id.clone(), g.json(&request.base))), request, 200, 10_000))
+        let listed: Vec<(String, Value)> = found
+            .map(|group| {
+                let mut shown = group.json(&request.base);
+                if shows.iter().any(|what| what == "stats") {
+                    shown["_embedded"] = json!({ "stats": self.stats(group) });
+                }
+                (group.id.clone(), projection.as_ref().map_or(shown.clone(), |only| only.of(&shown)))
+            })
+            .collect();
+        let mut answer = page(in_order(listed, request).into_iter(), request, 200, 10_000)?;
+        if prefix.is_some() {
+            // A search by the beginning of a name has no next page.
+            answer.headers.retain(|(name, _)| name != "link");
+        }
+        Ok(answer)
+    }
+
+    fn stats(&self, group: &Group) -> Value {
+        let apps = self.apps.values().filter(|app| app.groups.contains_key(&group.id)).count();
+        json!({
+            "usersCount": self.members.of(&group.id).map_or(0, std::collections::BTreeMap::len), "appsCount": apps,
+            "groupPushMappingsCount": 0, "hasAdminPrivilege": self.roles.contains_key(&group.id)
+        })
+    }
+
+    /// Somebody came or went.
+    pub(super) fn touch_group(&mut self, id: &str) {
+        if let Some(group) = self.groups.get_mut(id) {
+            group.membership_updated = self.seen;
+        }
     }
 
     fn create_group(&mut self, request: &Request, now: Moment) -> Result<Response, Problem> {
@@ -89,10 +129,11 @@ impl Okta {
         Ok(Response::json(200, &self.group(&id)?.json(&request.base)))
     }
 
-    fn update_group(&mut self, id: &str, request: &Request) -> Result<Response, Problem> {
+    fn update_group(&mut self, id: &str, request: &Request, now: Moment) -> Result<Response, Problem> {
         self.writable_group(id)?;
         let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
         if let (Some(group), Some(name)) = (self.groups.get_mut(id), body["profile"]["name"].as_str()) {
+            group.updated = now;
             group.name = name.to_owned();
             group.description = body["profile"]["description"].as_str().map(str::to_owned);
         }
@@ -105,23 +146,27 @@ impl Okta {
         Ok(Response::empty(204))
     }
 
-    fn list_members(&self, id: &str, request: &Request) -> Result<Response, Problem> {
+    fn list_members(&self, id: &str, request: &Request, now: Moment) -> Result<Response, Problem> {
         self.group(id)?;
+        let query = request.param("search").map(|text| Query::parse(&text).ok_or_else(problem::bad_search));
+        let query = query.transpose()?;
         let members = self.members.of(id).into_iter().flat_map(|members| members.range(following(request)));
-        let listed = members.filter_map(|(user, _)| Some((user.clone(), self.member_json(user, &request.base)?)));
-        Ok(page(listed, request, 1000, 1000))
-    }
-
-    fn member_json(&self, user: &str, base: &str) -> Option<Value> {
-        let user = self.users.get(user)?;
-        Some(json!({
-            "id": user.id, "status": user.status.as_str(), "profile": user.profile,
-            "_links": { "self": { "href": format!("{base}/api/v1/users/{}", user.id) } }
-        }))
+        let listed = members.filter_map(|(user, _)| {
+            let user = self.users.get(user)?;
+            let found = query
+                .as_ref()
+                .is_none_or(|query| query.matches(&|name| users::attribute(user, user.status, &user.profile, name)));
+            let (status, profile) = user.listed(now).unwrap_or((user.status, &user.profile));
+            found.then(|| (user.id.clone(), user.json(status, profile, None, &request.base)))
+        });
+        page(listed, request, 1000, 1000)
     }
 
     /// 204 both times. A member that a rule added becomes a manual one.
     fn add_member(&mut self, group: &str, user: &str, now: Moment) -> Result<Response, Problem> {
+        if self.group(group)?.kind != "OKTA_GROUP" && self.options.add_to_read_only == 501 {
+            return Err(problem::not_implemented());
+        }
         self.writable_group(group)?;
         let user = self.find_user(user)?;
         if !self.users[&user].is_live() {
@@ -132,6 +177,7 @@ impl Okta {
         }
         self.note(now, "group.user_membership.add", &user);
         self.members.add(group, &user);
+        self.touch_group(group);
         self.run_rules(&user);
         Ok(Response::empty(204))
     }
@@ -142,6 +188,7 @@ impl Okta {
         let user = self.find_user(user)?;
         let Some(origin) = self.members.remove(group, &user) else { return Ok(Response::empty(204)) };
         self.note(now, "group.user_membership.remove", &user);
+        self.touch_group(group);
         if let Origin::Rules(rules) = origin {
             for rule in &rules {
                 self.rules.get_mut(rule).map(|rule| rule.excluded.insert(user.clone()));

@@ -1,6 +1,7 @@
 //! The Okta simulator: the state of an org and what it answers.
 
 pub(crate) mod apps;
+mod attributes;
 mod distort;
 pub(crate) mod errors;
 mod expression;
@@ -13,6 +14,7 @@ mod objects;
 pub(crate) mod options;
 pub(crate) mod org;
 mod paging;
+mod projection;
 pub(crate) mod query;
 pub(crate) mod roles;
 mod rules;

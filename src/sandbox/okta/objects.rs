@@ -47,28 +47,46 @@ impl Status {
         }
     }
 
-    /// Operations that a single-user answer advertises (recorded).
-    pub(super) const fn links(self) -> &'static [&'static str] {
+    /// Operations that a single-user answer advertises (recorded): what each is called, and where it is below the user.
+    pub(super) const fn links(self) -> &'static [(&'static str, &'static str)] {
+        const ACTIVATE: (&str, &str) = ("activate", "/lifecycle/activate");
+        const DEACTIVATE: (&str, &str) = ("deactivate", "/lifecycle/deactivate");
+        const SUSPEND: (&str, &str) = ("suspend", "/lifecycle/suspend");
+        const RESET_PASSWORD: (&str, &str) = ("resetPassword", "/lifecycle/reset_password");
+        const RESET_FACTORS: (&str, &str) = ("resetFactors", "/lifecycle/reset_factors");
         match self {
-            Status::Staged => &["activate", "resetFactors"],
-            Status::Provisioned => &["suspend", "resetPassword", "reactivate", "deactivate"],
-            Status::Suspended => &["unsuspend", "deactivate", "resetFactors"],
-            Status::Deprovisioned => &["activate", "delete"],
+            Status::Staged => &[ACTIVATE, RESET_FACTORS],
+            Status::Provisioned => {
+                &[SUSPEND, RESET_PASSWORD, ("reactivate", "/lifecycle/reactivate"), RESET_FACTORS, DEACTIVATE]
+            }
+            Status::Suspended => &[("unsuspend", "/lifecycle/unsuspend"), DEACTIVATE, RESET_FACTORS],
+            Status::Deprovisioned => &[ACTIVATE, ("delete", "")],
+            Status::LockedOut => &[("unlock", "/lifecycle/unlock"), RESET_PASSWORD, RESET_FACTORS, DEACTIVATE],
             _ => &[
-                "suspend",
-                "resetPassword",
-                "forgotPassword",
-                "expirePassword",
-                "changePassword",
-                "resetFactors",
-                "deactivate",
+                SUSPEND,
+                RESET_PASSWORD,
+                ("forgotPassword", "/credentials/forgot_password"),
+                ("expirePassword", "/lifecycle/expire_password"),
+                ("changePassword", "/credentials/change_password"),
+                ("changeRecoveryQuestion", "/credentials/change_recovery_question"),
+                RESET_FACTORS,
+                DEACTIVATE,
             ],
         }
     }
 }
 
-/// What lists still show: until when, and the status and attributes (none: not in the index yet).
-type Stale = (Moment, Status, Option<BTreeMap<String, Value>>);
+/// What lists still show.
+#[derive(Clone, Debug)]
+pub(super) struct Stale {
+    /// Until when a new user is not in the index at all.
+    pub(super) hidden_until: Option<Moment>,
+    pub(super) until: Moment,
+    pub(super) status: Status,
+    pub(super) profile: BTreeMap<String, Value>,
+    /// What the status is shown to be on its way to.
+    pub(super) becomes: Option<Status>,
+}
 
 /// A user of the org.
 #[derive(Clone, Debug)]
@@ -93,8 +111,12 @@ pub struct User {
     pub sign_in: Option<String>,
     /// Id of the user type.
     pub kind: String,
-    /// Whether a password was ever set.
-    pub(super) has_password: bool,
+    /// When a password was set last.
+    pub(super) password_changed: Option<Moment>,
+    pub(super) recovery_question: Option<String>,
+    /// Who vouches for them.
+    pub(super) provider: Value,
+    pub(super) realm: Option<String>,
     /// What becomes of an asynchronous change, and when.
     pub(super) transition: Option<(Status, Moment)>,
     /// What lists show until the index has caught up.
@@ -116,7 +138,10 @@ impl User {
             sessions_revoked: None,
             sign_in: None,
             kind: DEFAULT_TYPE.into(),
-            has_password: status == Status::Active,
+            password_changed: (status == Status::Active).then_some(now),
+            recovery_question: None,
+            provider: json!({ "type": "OKTA", "name": "OKTA" }),
+            realm: None,
             transition: None,
             shown: None,
         }
@@ -130,9 +155,20 @@ impl User {
     /// Status and attributes as lists show them at `now`; `None` while a new user is not in the index.
     pub(super) fn listed(&self, now: Moment) -> Option<(Status, &BTreeMap<String, Value>)> {
         match &self.shown {
-            Some((until, status, profile)) if now < *until => profile.as_ref().map(|p| (*status, p)),
+            Some(stale) if stale.hidden_until.is_some_and(|until| now < until) => None,
+            Some(stale) if now < stale.until => Some((stale.status, &stale.profile)),
             _ => Some((self.status, &self.profile)),
         }
+    }
+
+    pub(super) fn has_password(&self) -> bool {
+        self.password_changed.is_some()
+    }
+
+    /// Lists show what is so now until `until`.
+    pub(super) fn lag(&mut self, until: Moment) {
+        let (status, profile) = (self.status, self.profile.clone());
+        self.shown = Some(Stale { hidden_until: None, until, status, profile, becomes: None });
     }
 
     pub(super) fn etag(&self) -> String {
@@ -154,20 +190,49 @@ impl User {
         shown.extend(profile.clone());
         let this = format!("{base}/api/v1/users/{}", self.id);
         let mut links = json!({ "self": { "href": this } });
-        if single.is_some() {
-            links["schema"] = json!({ "href": format!("{base}/api/v1/meta/schemas/user/osc1sandboxdefault00") });
+        if let Some(schema) = single {
+            links["schema"] = json!({ "href": format!("{base}/api/v1/meta/schemas/user/{schema}") });
             links["type"] = json!({ "href": format!("{base}/api/v1/meta/types/user/{}", self.kind) });
-            for link in status.links() {
-                links[*link] = json!({ "href": format!("{this}/lifecycle/{link}"), "method": "POST" });
+            for (name, path) in status.links() {
+                let method = if path.is_empty() { "DELETE" } else { "POST" };
+                links[*name] = json!({ "href": format!("{this}{path}"), "method": method });
             }
         }
-        json!({
+        let never_moved = self.status == Status::Staged && !self.has_password() && self.activated.is_none();
+        let mut credentials = json!({ "provider": self.provider });
+        if self.has_password() {
+            credentials["password"] = json!({});
+        }
+        if let Some(question) = &self.recovery_question {
+            credentials["recovery_question"] = json!({ "question": question });
+        }
+        let addresses = [("email", "PRIMARY"), ("secondEmail", "SECONDARY")];
+        let emails: Vec<Value> = addresses
+            .iter()
+            .filter_map(|(name, kind)| {
+                let address = profile.get(*name)?.as_str()?;
+                Some(json!({ "value": address, "status": "VERIFIED", "type": kind }))
+            })
+            .collect();
+        credentials["emails"] = json!(emails);
+        let mut user = json!({
             "id": self.id, "status": status.as_str(), "created": time(self.created), "activated": self.activated.map(time),
-            "statusChanged": time(self.status_changed), "lastLogin": null, "lastUpdated": time(self.updated),
-            "passwordChanged": null, "type": { "id": self.kind }, "profile": shown,
-            "transitioningToStatus": self.transition.map(|(status, _)| status.as_str()),
-            "credentials": { "provider": { "type": "OKTA", "name": "OKTA" } }, "_links": links
-        })
+            "statusChanged": (!never_moved).then(|| time(self.status_changed)), "lastLogin": null,
+            "lastUpdated": time(self.updated), "passwordChanged": self.password_changed.map(time),
+            "type": { "id": self.kind }, "profile": shown, "credentials": credentials, "_links": links
+        });
+        // Only while something runs; the index may know of less.
+        let runs = match &self.shown {
+            Some(stale) if stale.status == status && stale.becomes.is_some() => stale.becomes,
+            _ => self.transition.map(|(status, _)| status),
+        };
+        if let Some(next) = runs.filter(|next| *next != status) {
+            user["transitioningToStatus"] = json!(next.as_str());
+        }
+        if let Some(realm) = &self.realm {
+            user["realmId"] = json!(realm);
+        }
+        user
     }
 }
 
@@ -191,19 +256,28 @@ pub struct Group {
     /// `OKTA_GROUP`, `APP_GROUP` or `BUILT_IN`.
     pub kind: &'static str,
     pub created: Moment,
+    pub updated: Moment,
+    /// When somebody came or went last.
+    pub membership_updated: Moment,
 }
 
 impl Group {
     pub fn new(id: &str, name: &str, kind: &'static str, now: Moment) -> Self {
-        Self { id: id.into(), name: name.into(), description: None, kind, created: now }
+        let (created, updated, membership_updated) = (now, now, now);
+        Self { id: id.into(), name: name.into(), description: None, kind, created, updated, membership_updated }
     }
 
     pub fn json(&self, base: &str) -> Value {
+        let this = format!("{base}/api/v1/groups/{}", self.id);
+        let logo = |size: &str| json!({ "name": size, "href": format!("{base}/img/logos/groups/odyssey/okta-{size}.png"), "type": "image/png" });
         json!({
-            "id": self.id, "created": time(self.created), "lastUpdated": time(self.created),
-            "lastMembershipUpdated": time(self.created), "objectClass": ["okta:user_group"], "type": self.kind,
+            "id": self.id, "created": time(self.created), "lastUpdated": time(self.updated),
+            "lastMembershipUpdated": time(self.membership_updated), "objectClass": ["okta:user_group"], "type": self.kind,
             "profile": { "name": self.name, "description": self.description },
-            "_links": { "users": { "href": format!("{base}/api/v1/groups/{}/users", self.id) } }
+            "_links": {
+                "logo": [logo("medium"), logo("large")], "users": { "href": format!("{this}/users") },
+                "apps": { "href": format!("{this}/apps") }, "owners": { "href": format!("{this}/owners") }
+            }
         })
     }
 }
@@ -348,58 +422,8 @@ impl App {
     }
 }
 
-/// The attributes every Okta user type has, with the shortest and longest text that is accepted.
-pub const BASE_ATTRIBUTES: &[(&str, usize, usize)] = &[
-    ("login", 5, 100),
-    ("firstName", 1, 50),
-    ("lastName", 1, 50),
-    ("email", 5, 100),
-    ("middleName", 0, 255),
-    ("honorificPrefix", 0, 255),
-    ("honorificSuffix", 0, 255),
-    ("title", 0, 255),
-    ("displayName", 0, 255),
-    ("nickName", 0, 255),
-    ("profileUrl", 0, 1024),
-    ("secondEmail", 0, 100),
-    ("mobilePhone", 0, 100),
-    ("primaryPhone", 0, 100),
-    ("streetAddress", 0, 1024),
-    ("city", 0, 128),
-    ("state", 0, 128),
-    ("zipCode", 0, 50),
-    ("countryCode", 0, 2),
-    ("postalAddress", 0, 4096),
-    ("preferredLanguage", 0, 255),
-    ("locale", 0, 255),
-    ("timezone", 0, 255),
-    ("userType", 0, 255),
-    ("employeeNumber", 0, 255),
-    ("costCenter", 0, 255),
-    ("organization", 0, 255),
-    ("division", 0, 255),
-    ("department", 0, 255),
-    ("managerId", 0, 255),
-    ("manager", 0, 255),
-];
 /// Every new user is of this type unless the call says otherwise.
 pub const DEFAULT_TYPE: &str = "oty1sandboxdefault00";
-
-/// A custom attribute.
-#[derive(Clone, Debug)]
-pub struct Property {
-    pub title: String,
-    /// `string`, `boolean`, `number`, `integer` or `array`.
-    pub kind: String,
-    pub longest: usize,
-    pub unique: bool,
-}
-
-impl Property {
-    pub fn text(title: &str) -> Self {
-        Self { title: title.into(), kind: "string".into(), longest: 255, unique: false }
-    }
-}
 
 /// A kind of link between users: `manager` and `subordinate`, say.
 #[derive(Clone, Debug)]

@@ -154,6 +154,10 @@ pub struct Options {
     pub assign_suspended: bool,
     /// Whether the org has the linked object manager and subordinate.
     pub manager_links: bool,
+    /// What putting somebody into a group that cannot be written answers: 403 E0000006, or 501 as orgs did before 2026.04.
+    pub add_to_read_only: u16,
+    /// Whether a part that `fields` names twice is an internal error, as it was before 2025.10.
+    pub fields_twice_fails: bool,
     /// Whether a PUT of an inactive group rule can change the groups that it fills (since 2026.07; older orgs refuse).
     pub rule_actions_replaceable: bool,
     /// Whether `==` in a group rule takes texts for the same that differ by case only (no source says).
@@ -204,6 +208,8 @@ impl Default for Options {
             assigned_again: 200,
             assign_suspended: false,
             manager_links: true,
+            add_to_read_only: 403,
+            fields_twice_fails: false,
             rule_actions_replaceable: true,
             rules_ignore_case: false,
             rules_heed_deactivation: true,

@@ -73,12 +73,21 @@ impl Okta {
         let descending = request.param("sortOrder").as_deref() == Some("DESCENDING");
         let limit = request.param("limit").and_then(|l| l.parse().ok()).unwrap_or(100).clamp(1, 1000);
         let after: usize = request.param("after").and_then(|a| a.parse().ok()).unwrap_or(0);
+        // Every word of `q` stands somewhere in the event.
+        let words: Vec<String> =
+            request.param("q").unwrap_or_default().split_whitespace().map(str::to_lowercase).collect();
+        let said = |(n, event): &(usize, &Event)| {
+            let text =
+                if words.is_empty() { String::new() } else { self.event_json(*n, event).to_string().to_lowercase() };
+            words.iter().all(|word| text.contains(word))
+        };
         let mut found: Vec<(usize, &Event)> = self
             .log
             .iter()
             .enumerate()
+            .filter(said)
             .filter(|(_, e)| e.at >= since && until.is_none_or(|until| e.at < until))
-            .filter(|(_, e)| query.as_ref().is_none_or(|q| q.matches(|name| attribute(e, name))))
+            .filter(|(_, e)| query.as_ref().is_none_or(|q| q.matches(&|name| attribute(e, name))))
             .collect();
         if descending {
             found.reverse();
@@ -126,7 +135,7 @@ impl Okta {
                 let query = Query::parse(&filter).ok_or_else(|| {
                     problem::validation("filter", &["filter: The field cannot be left blank".to_owned()])
                 })?;
-                let shown = query.matches(|name| (name == "principalType").then(|| json!("SSWS_TOKEN")));
+                let shown = query.matches(&|name| (name == "principalType").then(|| json!("SSWS_TOKEN")));
                 let list: Vec<Value> = shown.then(|| self.principal_json()).into_iter().collect();
                 Ok(Response::json(200, &json!(list)))
             }

@@ -164,7 +164,7 @@ impl Okta {
     }
 
     /// Everybody with a role, a hundred at a time. Whether whoever holds one by a group only is listed is a switch.
-    pub(super) fn assignees(&self, request: &Request) -> Response {
+    pub(super) fn assignees(&self, request: &Request) -> Result<Response, Problem> {
         let holds = |id: &&String| {
             let roles = self.roles_of_user(id);
             roles.iter().any(|role| self.options.assignees_by_group || role["assignmentType"] == "USER")
@@ -174,7 +174,7 @@ impl Okta {
             let orn = format!("orn:okta:directory:sandbox:users:{id}");
             (id.clone(), json!({ "id": id, "orn": orn, "_links": { "assignee": { "href": href } } }))
         });
-        let mut page = page(listed, request, 100, 100);
+        let mut page = page(listed, request, 100, 100)?;
         let value: Value = serde_json::from_slice(&page.body).unwrap_or_default();
         let mut links = json!({ "self": { "href": format!("{}{}", request.base, request.target()) } });
         let next = page.headers.iter().find(|(_, link)| link.ends_with("rel=\"next\""));
@@ -185,7 +185,7 @@ impl Okta {
             page.headers.retain(|(name, _)| name != "link");
         }
         let body = json!({ "value": value, "_links": links });
-        Response { body: body.to_string().into_bytes(), ..page }
+        Ok(Response { body: body.to_string().into_bytes(), ..page })
     }
 }
 

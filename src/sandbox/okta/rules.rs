@@ -1,11 +1,12 @@
 //! Group rules (`okta-api.md §3.3, §11`): what they say, whom they put into groups, and what becomes of them.
 
 use super::super::http::{Request, Response};
+use super::attributes::BaseAttribute;
 use super::errors::{Problem, problem};
 use super::expression::Expression;
 use super::language::{Kind, Subject};
 use super::memberships::Origin;
-use super::objects::{BASE_ATTRIBUTES, Rule, RuleStatus};
+use super::objects::{Rule, RuleStatus};
 use super::paging::page;
 use super::state::Okta;
 use crate::clock::Moment;
@@ -28,7 +29,7 @@ impl Okta {
                 let sought = request.param("search").map(|text| text.to_lowercase());
                 let found = |rule: &&Rule| sought.as_ref().is_none_or(|text| rule.name.to_lowercase().contains(text));
                 let listed = self.rules.values().filter(found).map(|r| (r.id.clone(), r.json()));
-                Ok(page(listed, request, 50, 200))
+                page(listed, request, 50, 200)
             }
             ("POST", []) => self.create_rule(request, now),
             ("GET", [id]) => Ok(Response::json(200, &self.rule(id)?.json())),
@@ -73,9 +74,11 @@ impl Okta {
         Ok(Described { name, expression, condition, groups, excluded })
     }
 
+    /// The type of an attribute, whichever user type has it.
     fn kind_of(&self, attribute: &str) -> Option<Kind> {
-        let base = BASE_ATTRIBUTES.iter().any(|(name, ..)| *name == attribute).then_some(Kind::Text);
-        base.or_else(|| self.custom.get(attribute).map(|property| Kind::of_schema(&property.kind)))
+        let base = BaseAttribute::of(attribute).map(|_| Kind::Text);
+        let mut custom = self.types.values().filter_map(|kind| kind.custom.get(attribute));
+        base.or_else(|| custom.next().map(|property| Kind::of_schema(property.kind())))
     }
 
     fn create_rule(&mut self, request: &Request, now: Moment) -> Result<Response, Problem> {
@@ -194,10 +197,14 @@ impl Okta {
         let mut moved = false;
         for (rule, groups, belongs) in judged {
             for group in &groups {
-                moved |= match belongs {
+                let moves = match belongs {
                     true => self.members.add_by_rule(group, user, &rule),
                     false => self.members.remove_by_rule(group, user, &rule),
                 };
+                if moves {
+                    self.touch_group(group);
+                    moved = true;
+                }
             }
         }
         moved

@@ -1,11 +1,12 @@
 //! The user schema, user types and linked objects (`okta-api.md §3.5, §3.6, §6`).
 
 use super::super::http::{Request, Response};
+use super::attributes::{BaseAttribute, Property, UserType};
 use super::errors::{Problem, problem};
-use super::objects::{BASE_ATTRIBUTES, DEFAULT_TYPE, LinkedObject, Property, User, time};
+use super::objects::{DEFAULT_TYPE, LinkedObject, User};
 use super::state::Okta;
 use crate::clock::Moment;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 impl Okta {
@@ -22,16 +23,37 @@ impl Okta {
         self.users.get(self.linked[at].links.get(user)?)
     }
 
-    /// Adds a user type without a call; its id.
+    /// Adds a user type without a call, with the attributes that the default type has; its id.
     pub fn seed_type(&mut self, name: &str) -> String {
-        let id = self.id("oty");
-        self.types.insert(id.clone(), name.to_owned());
+        let custom = self.types[DEFAULT_TYPE].custom.clone();
+        self.add_type(name, custom, self.seen)
+    }
+
+    fn add_type(&mut self, name: &str, custom: BTreeMap<String, Property>, now: Moment) -> String {
+        let (id, schema) = (self.id("oty"), self.id("osc"));
+        self.types.insert(id.clone(), UserType::new(name, schema, custom, now));
         id
     }
 
-    /// Adds a custom attribute to the user schema without a call.
+    /// Adds a custom attribute to the schema of the default type without a call.
     pub fn seed_attribute(&mut self, name: &str, kind: &str) {
-        self.custom.insert(name.to_owned(), Property { kind: kind.to_owned(), ..Property::text(name) });
+        if let Some(default) = self.types.get_mut(DEFAULT_TYPE) {
+            default.custom.insert(name.to_owned(), Property::new(name, kind));
+        }
+    }
+
+    /// The type of this id, or what `default` means.
+    fn user_type(&self, id: &str) -> Result<(&str, &UserType), Problem> {
+        let id = if id == "default" { DEFAULT_TYPE } else { id };
+        let found = self.types.get_key_value(id).ok_or_else(|| problem::not_found(id, "UserType"))?;
+        Ok((found.0.as_str(), found.1))
+    }
+
+    /// The type whose schema has this id.
+    fn type_of_schema(&self, schema: &str) -> Result<&str, Problem> {
+        let of_default = (schema == "default").then_some(DEFAULT_TYPE);
+        let found = || self.types.iter().find(|(_, kind)| kind.schema == schema).map(|(id, _)| id.as_str());
+        of_default.or_else(found).ok_or_else(|| problem::not_found(schema, "Schema"))
     }
 
     pub(super) fn meta_route(&mut self, request: &Request, rest: &[&str], now: Moment) -> Result<Response, Problem> {
@@ -49,87 +71,84 @@ impl Okta {
                 self.linked.remove(at);
                 Ok(Response::empty(204))
             }
-            ("GET", ["schemas", "user", _]) => Ok(self.schema(&request.base)),
-            ("POST", ["schemas", "user", _]) => self.change_schema(request),
-            ("GET", ["types", "user"]) => {
-                let types: Vec<Value> = self.types.iter().map(|(id, name)| type_json(id, name, now)).collect();
-                Ok(Response::json(200, &json!(types)))
+            ("GET", ["schemas", "user", schema]) => {
+                let kind = self.type_of_schema(schema)?;
+                Ok(Response::json(200, &self.types[kind].schema_json(&request.base)))
             }
-            ("GET", ["types", "user", id]) => {
-                let id = if *id == "default" { DEFAULT_TYPE } else { id };
-                let name = self.types.get(id).ok_or_else(|| problem::not_found(id, "UserType"))?;
-                Ok(Response::json(200, &type_json(id, name, now)))
-            }
-            ("POST", ["types", "user"]) => {
-                let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-                let name = body["name"].as_str().unwrap_or_default().to_owned();
-                if name.is_empty() || self.types.values().any(|n| *n == name) {
-                    return Err(problem::taken("name"));
-                }
-                let id = self.id("oty");
-                self.types.insert(id.clone(), name.clone());
-                Ok(Response::json(200, &type_json(&id, &name, now)))
-            }
+            ("POST", ["schemas", "user", schema]) => self.change_schema(schema, request, now),
+            (_, ["types", "user", rest @ ..]) => self.types_route(request, rest, now),
             (_, ["schemas" | "types", ..]) => Err(problem::wrong_method()),
             _ => Err(problem::no_such_path()),
         }
     }
 
-    fn schema(&self, base: &str) -> Response {
-        let property = |name: &str, title: &str, kind: &str, shortest: usize, longest: usize, unique: bool| {
-            let mut p = json!({ "title": title, "type": kind, "mutability": "READ_WRITE", "scope": "NONE",
-                "permissions": [{ "principal": "SELF", "action": "READ_ONLY" }], "master": { "type": "PROFILE_MASTER" } });
-            if kind == "string" && longest != 255 {
-                p["maxLength"] = json!(longest);
+    fn types_route(&mut self, request: &Request, rest: &[&str], now: Moment) -> Result<Response, Problem> {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let shown = |(id, kind): (&str, &UserType)| Response::json(200, &kind.json(id, &request.base));
+        match (request.method.as_str(), rest) {
+            ("GET", []) => {
+                let types: Vec<Value> = self.types.iter().map(|(id, kind)| kind.json(id, &request.base)).collect();
+                Ok(Response::json(200, &json!(types)))
             }
-            if shortest > 0 {
-                p["minLength"] = json!(shortest);
-                p["required"] = json!(matches!(name, "login" | "email" | "firstName" | "lastName"));
+            ("POST", []) => {
+                let name = body["name"].as_str().unwrap_or_default();
+                if name.is_empty() || self.types.values().any(|known| known.name == name) {
+                    return Err(problem::taken("name"));
+                }
+                let id = self.add_type(name, BTreeMap::new(), now);
+                if let Some(kind) = self.types.get_mut(&id) {
+                    kind.describe(&body, true, now);
+                }
+                self.user_type(&id).map(shown)
             }
-            if unique {
-                p["unique"] = json!("UNIQUE_VALIDATED");
+            ("GET", [id]) => self.user_type(id).map(shown),
+            // What it is called in attributes of apps cannot be changed.
+            ("POST" | "PUT", [id]) => {
+                let id = self.user_type(id)?.0.to_owned();
+                let full = request.method == "PUT";
+                let missing = ["name", "displayName"].into_iter().find(|key| full && body[*key].is_null());
+                if let Some(missing) = missing {
+                    return Err(problem::validation(missing, &[format!("{missing}: The field cannot be left blank")]));
+                }
+                if let Some(kind) = self.types.get_mut(&id) {
+                    kind.describe(&body, full, now);
+                }
+                self.user_type(&id).map(shown)
             }
-            (name.to_owned(), p)
-        };
-        let base_properties: Map<String, Value> =
-            BASE_ATTRIBUTES.iter().map(|(n, least, most)| property(n, n, "string", *least, *most, false)).collect();
-        let custom: Map<String, Value> =
-            self.custom.iter().map(|(n, p)| property(n, &p.title, &p.kind, 0, p.longest, p.unique)).collect();
-        Response::json(
-            200,
-            &json!({
-                "id": format!("{base}/meta/schemas/user/osc1sandboxdefault00"), "$schema": "http://json-schema.org/draft-04/schema#",
-                "name": "user", "title": "User", "type": "object", "created": null, "lastUpdated": null,
-                "definitions": {
-                    "base": { "id": "#base", "type": "object", "properties": base_properties, "required": ["login", "email", "firstName", "lastName"] },
-                    "custom": { "id": "#custom", "type": "object", "properties": custom, "required": [] }
-                },
-                "properties": { "profile": { "allOf": [{ "$ref": "#/definitions/custom" }, { "$ref": "#/definitions/base" }] } },
-                "_links": { "self": { "href": format!("{base}/api/v1/meta/schemas/user/default") } }
-            }),
-        )
+            ("DELETE", [id]) => {
+                let id = self.user_type(id)?.0.to_owned();
+                if id == DEFAULT_TYPE || self.users.values().any(|user| user.kind == id) {
+                    return Err(problem::validation("type", &["type: the user type is in use".to_owned()]));
+                }
+                self.types.remove(&id);
+                Ok(Response::empty(204))
+            }
+            _ => Err(problem::wrong_method()),
+        }
     }
 
-    fn change_schema(&mut self, request: &Request) -> Result<Response, Problem> {
+    fn change_schema(&mut self, schema: &str, request: &Request, now: Moment) -> Result<Response, Problem> {
+        let id = self.type_of_schema(schema)?.to_owned();
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let Some(changes) = body["definitions"]["custom"]["properties"].as_object() else {
             return Err(problem::validation("properties", &["properties: The field cannot be left blank".to_owned()]));
         };
-        for (name, change) in changes {
-            if change.is_null() {
-                self.custom.remove(name);
-                continue;
-            }
-            let kind = change["type"].as_str().unwrap_or("string").to_owned();
-            if BASE_ATTRIBUTES.iter().any(|(base, ..)| base == name) {
-                return Err(problem::validation(name, &[format!("{name}: is a base property")]));
-            }
-            let longest = change["maxLength"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(255);
-            let unique = change["unique"].as_str().is_some_and(|u| u.ends_with("VALIDATED"));
-            let title = change["title"].as_str().unwrap_or(name).to_owned();
-            self.custom.insert(name.clone(), Property { title, kind, longest, unique });
+        if let Some(name) = changes.keys().find(|name| BaseAttribute::of(name).is_some()) {
+            return Err(problem::validation(name, &[format!("{name}: is a base property")]));
         }
-        Ok(self.schema(&request.base))
+        let kind = self.types.get_mut(&id).ok_or_else(|| problem::not_found(&id, "UserType"))?;
+        for (name, change) in changes {
+            match change {
+                Value::Null => {
+                    kind.custom.remove(name);
+                }
+                sent => {
+                    kind.custom.insert(name.clone(), Property::defined(name, sent));
+                }
+            }
+        }
+        kind.schema_updated = now;
+        Ok(Response::json(200, &kind.schema_json(&request.base)))
     }
 
     fn link(&self, name: &str) -> Result<usize, Problem> {
@@ -178,11 +197,4 @@ impl Okta {
             _ => Err(problem::wrong_method()),
         }
     }
-}
-
-fn type_json(id: &str, name: &str, now: Moment) -> Value {
-    let at = time(now);
-    json!({ "id": id, "name": name, "displayName": name, "description": name, "default": id == DEFAULT_TYPE,
-            "created": at, "createdBy": "sprsandbox", "lastUpdated": at, "lastUpdatedBy": "sprsandbox",
-            "_links": { "schema": { "href": "/api/v1/meta/schemas/user/default" } } })
 }

@@ -23,6 +23,7 @@ impl Okta {
 
     fn route(&mut self, request: &Request, now: Moment) -> Result<Response, Problem> {
         self.settle(now);
+        self.seen = now;
         let segments = request.segments();
         let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
         if let ["oauth2", "v1", "clients", client, "roles"] = parts.as_slice() {
@@ -37,7 +38,7 @@ impl Okta {
             (_, ["meta", ..]) => self.meta_route(request, &rest[1..], now),
             (_, ["principal-rate-limits", ..]) => self.principal_limits(request, &rest[1..]),
             ("GET", ["logs"]) => self.logs(request, now),
-            ("GET", ["iam", "assignees", "users"]) => Ok(self.assignees(request)),
+            ("GET", ["iam", "assignees", "users"]) => self.assignees(request),
             ("GET", ["iam", "roles", role, "permissions"]) => self.role_permissions(role),
             (_, ["logs"] | ["iam", "assignees", "users"]) => Err(problem::wrong_method()),
             _ => Err(problem::no_such_path()),

@@ -161,8 +161,7 @@ impl Okta {
             claims["email"] = profile("email");
         }
         if has("groups") && app.groups_claim {
-            let own =
-                self.groups.values().filter(|group| self.members.has(&group.id, &user.id));
+            let own = self.groups.values().filter(|group| self.members.has(&group.id, &user.id));
             claims["groups"] = own.map(|group| json!(group.name)).collect();
         }
         if let Some(nonce) = &code.nonce {

@@ -2,11 +2,10 @@
 
 use super::super::faults::{Fault, Faults};
 use super::super::history::History;
+use super::attributes::{UserType, default_type};
 use super::limits::Limits;
 use super::memberships::Memberships;
-use super::objects::{
-    App, Assigned, DEFAULT_TYPE, Event, Group, LinkedObject, OWNER, Property, Rule, Status, User, login_key,
-};
+use super::objects::{App, Assigned, DEFAULT_TYPE, Event, Group, LinkedObject, OWNER, Rule, Status, User, login_key};
 use super::options::Options;
 use super::tokens::{SignIns, Tokens};
 use crate::clock::Moment;
@@ -29,10 +28,10 @@ pub struct Okta {
     pub(super) members: Memberships,
     pub(super) rules: BTreeMap<String, Rule>,
     pub(super) apps: BTreeMap<String, App>,
-    /// User types: name by id.
-    pub(super) types: BTreeMap<String, String>,
-    /// Custom attributes of the user schema.
-    pub(super) custom: BTreeMap<String, Property>,
+    /// User types by id.
+    pub(super) types: BTreeMap<String, UserType>,
+    /// When the last request came.
+    pub(super) seen: Moment,
     pub(super) linked: Vec<LinkedObject>,
     pub(super) log: Vec<Event>,
     /// Admin roles by the user or the group that holds them.
@@ -65,8 +64,8 @@ impl Okta {
             members: Memberships::default(),
             rules: BTreeMap::new(),
             apps: BTreeMap::new(),
-            types: BTreeMap::from([(DEFAULT_TYPE.to_owned(), "user".to_owned())]),
-            custom: BTreeMap::from([("namelyId".to_owned(), Property::text("Namely ID"))]),
+            types: BTreeMap::from([(DEFAULT_TYPE.to_owned(), default_type(now))]),
+            seen: now,
             linked: options.manager_links.then(LinkedObject::manager).into_iter().collect(),
             log: Vec::new(),
             roles: BTreeMap::new(),
@@ -136,7 +135,7 @@ impl Okta {
 
     /// The name of a user type.
     pub fn type_name(&self, id: &str) -> &str {
-        self.types.get(id).map_or("", String::as_str)
+        self.types.get(id).map_or("", |kind| kind.name.as_str())
     }
 
     /// Everything that was asked so far.

@@ -5,8 +5,9 @@ pub use super::objects::{Status, User, login_key};
 use super::query::Query;
 
 use super::super::http::{Request, Response};
-use super::objects::{BASE_ATTRIBUTES, DEFAULT_TYPE, Property, time};
-use super::paging::{is_newest_first, page};
+use super::attributes::{BaseAttribute, REQUIRED};
+use super::objects::{DEFAULT_TYPE, Stale, time};
+use super::paging::{in_order, is_newest_first, page, projection};
 use super::state::Okta;
 use crate::clock::Moment;
 use serde_json::{Value, json};
@@ -56,9 +57,15 @@ impl Okta {
         self.users.get_mut(&id).ok_or_else(|| problem::not_found(key, "User"))
     }
 
+    /// A user as answers about one user show them.
+    fn user_json(&self, user: &User, base: &str) -> Value {
+        let schema = self.types.get(&user.kind).map_or("default", |kind| kind.schema.as_str());
+        user.json(user.status, &user.profile, Some(schema), base)
+    }
+
     pub(super) fn show_user(&self, key: &str, request: &Request) -> Result<Response, Problem> {
         let user = &self.users[&self.find_user(key)?];
-        let body = user.json(user.status, &user.profile, Some(""), &request.base);
+        let body = self.user_json(user, &request.base);
         Ok(Response::json(200, &body).with("etag", user.etag()))
     }
 
@@ -66,6 +73,7 @@ impl Okta {
         let expression = request.param("search").or_else(|| request.param("filter"));
         let query = expression.map(|text| Query::parse(&text).ok_or_else(problem::bad_search)).transpose()?;
         let prefix = request.param("q").map(|q| q.to_lowercase());
+        let projection = projection(request, self.options.fields_twice_fails)?;
         // Ids sort by age: `sortBy=created` is the order of ids.
         let mut users: Vec<&User> = self.users.values().collect();
         if is_newest_first(request) {
@@ -74,7 +82,7 @@ impl Okta {
         let listed = users.into_iter().filter_map(|user| {
             let (status, profile) = user.listed(now)?;
             let keep = match (&query, &prefix) {
-                (Some(query), _) => query.matches(|name| attribute(user, status, profile, name)),
+                (Some(query), _) => query.matches(&|name| attribute(user, status, profile, name)),
                 (None, Some(q)) => {
                     status != Status::Deprovisioned
                         && ["firstName", "lastName", "email"].iter().any(|name| {
@@ -83,24 +91,28 @@ impl Okta {
                 }
                 (None, None) => status != Status::Deprovisioned,
             };
-            keep.then(|| (user.id.clone(), user.json(status, profile, None, &request.base)))
+            let shown = || user.json(status, profile, None, &request.base);
+            keep.then(|| (user.id.clone(), projection.as_ref().map_or_else(shown, |only| only.of(&shown()))))
         });
         let default = if prefix.is_some() { 10 } else { 200 };
-        Ok(page(listed, request, default, 200))
+        match request.param("sortBy") {
+            Some(_) => page(in_order(listed.collect(), request).into_iter(), request, default, 200),
+            None => page(listed, request, default, 200),
+        }
     }
 
     fn create_user(&mut self, request: &Request, now: Moment) -> Result<Response, Problem> {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
-        let profile = self.checked_profile(&body["profile"], "newUser", true)?;
-        let login = profile.get("login").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if self.by_login.contains_key(&login_key(&login)) {
-            return Err(problem::taken("login"));
-        }
-        self.check_unique(&profile, None)?;
         let kind = body["type"]["id"].as_str().unwrap_or(DEFAULT_TYPE).to_owned();
         if !self.types.contains_key(&kind) {
             return Err(problem::validation("type", &["type: The user type does not exist".to_owned()]));
         }
+        let profile = self.checked_profile(&body["profile"], "newUser", &kind, true)?;
+        let login = profile.get("login").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if self.by_login.contains_key(&login_key(&login)) {
+            return Err(problem::taken("login"));
+        }
+        self.check_unique(&profile, &kind, None)?;
         let groups: Vec<String> =
             body["groupIds"].as_array().into_iter().flatten().filter_map(|g| g.as_str().map(str::to_owned)).collect();
         if groups.len() > 20 {
@@ -121,9 +133,24 @@ impl Okta {
         };
         let id = self.id("00u");
         let mut user = User::new(&id, profile, status, now);
-        user.shown = Some((now + self.options.index_lag, status, None));
+        let lag = self.options.index_lag;
+        let activates = (status != Status::Staged).then_some(status);
+        // The index first knows nothing of a new user, and then how it began.
+        user.shown = Some(Stale {
+            hidden_until: Some(now + lag),
+            until: if activates.is_some() { now + lag + lag } else { now + lag },
+            status: Status::Staged,
+            profile: user.profile.clone(),
+            becomes: activates,
+        });
         user.kind = kind;
-        user.has_password = has_password;
+        user.password_changed = has_password.then_some(now);
+        let credentials = &body["credentials"];
+        if credentials["provider"]["type"].is_string() {
+            user.provider = credentials["provider"].clone();
+        }
+        user.recovery_question = credentials["recovery_question"]["question"].as_str().map(str::to_owned);
+        user.realm = body["realmId"].as_str().map(str::to_owned);
         self.note(now, "user.lifecycle.create", &id);
         self.by_login.insert(login_key(&login), id.clone());
         self.users.insert(id.clone(), user);
@@ -133,7 +160,7 @@ impl Okta {
         self.join_everyone(&id);
         self.run_rules(&id);
         let user = &self.users[&id];
-        Ok(Response::json(200, &user.json(user.status, &user.profile, Some(""), &request.base)))
+        Ok(Response::json(200, &self.user_json(user, &request.base)))
     }
 
     fn update_user(&mut self, key: &str, request: &Request, full: bool, now: Moment) -> Result<Response, Problem> {
@@ -158,16 +185,15 @@ impl Okta {
         if body["profile"].is_null() && body["credentials"].is_object() {
             return self.change_credentials(&id, &body["credentials"], request, now);
         }
-        let sent = self.checked_profile(&body["profile"], "user", full)?;
+        let becomes = kind.clone().unwrap_or_else(|| self.users[&id].kind.clone());
+        let sent = self.checked_profile(&body["profile"], "user", &becomes, full)?;
         let cleared =
             body["profile"].as_object().into_iter().flatten().filter(|(_, v)| v.is_null()).map(|(k, _)| k.clone());
         let cleared: Vec<String> = cleared.collect();
-        if let Some(required) =
-            cleared.iter().find(|name| ["login", "email", "firstName", "lastName"].contains(&name.as_str()))
-        {
+        if let Some(required) = cleared.iter().find(|name| REQUIRED.contains(&name.as_str())) {
             return Err(problem::validation(required, &[format!("{required}: The field cannot be left blank")]));
         }
-        self.check_unique(&sent, Some(&id))?;
+        self.check_unique(&sent, &becomes, Some(&id))?;
         if let Some(login) = sent.get("login").and_then(Value::as_str) {
             let (old, new) = (self.login_of(&id), login_key(login));
             if self.by_login.get(&new).is_some_and(|owner| *owner != id) {
@@ -178,7 +204,7 @@ impl Okta {
         }
         let lag = now + self.options.index_lag;
         let user = self.user_mut(&id)?;
-        user.shown = Some((lag, user.status, Some(user.profile.clone())));
+        user.lag(lag);
         if full {
             user.profile = sent;
         } else {
@@ -188,14 +214,16 @@ impl Okta {
             });
         }
         user.updated = now;
-        user.has_password |= gives_password(&body["credentials"]);
+        if gives_password(&body["credentials"]) {
+            user.password_changed = Some(now);
+        }
         if let Some(kind) = kind {
             user.kind = kind;
         }
         self.note(now, "user.account.update_profile", &id);
         self.run_rules(&id);
         let user = &self.users[&id];
-        Ok(Response::json(200, &user.json(user.status, &user.profile, Some(""), &request.base)))
+        Ok(Response::json(200, &self.user_json(user, &request.base)))
     }
 
     /// A body without a profile leaves the profile as it is.
@@ -207,7 +235,12 @@ impl Okta {
         now: Moment,
     ) -> Result<Response, Problem> {
         let user = self.user_mut(id)?;
-        user.has_password |= gives_password(credentials);
+        if gives_password(credentials) {
+            user.password_changed = Some(now);
+        }
+        if let Some(question) = credentials["recovery_question"]["question"].as_str() {
+            user.recovery_question = Some(question.to_owned());
+        }
         user.updated = now;
         self.note(now, "user.account.update_password", id);
         self.show_user(id, request)
@@ -222,6 +255,7 @@ impl Okta {
         &self,
         profile: &Value,
         object: &str,
+        kind: &str,
         complete: bool,
     ) -> Result<BTreeMap<String, Value>, Problem> {
         let Some(fields) = profile.as_object() else {
@@ -229,15 +263,22 @@ impl Okta {
         };
         let mut causes = Vec::new();
         for (name, value) in fields {
-            let base = BASE_ATTRIBUTES.iter().find(|(base, ..)| base == name);
-            let (shortest, longest, kind) = match (base, self.custom.get(name)) {
-                (Some((_, shortest, longest)), _) => (*shortest, *longest, "string"),
-                (None, Some(Property { longest, kind, .. })) => (0, *longest, kind.as_str()),
+            let property = self.types.get(kind).and_then(|kind| kind.custom.get(name));
+            let (shortest, longest, kind) = match (BaseAttribute::of(name), property) {
+                (Some(base), _) => (base.shortest, base.longest, "string"),
+                (None, Some(property)) => {
+                    let (shortest, longest) = property.lengths();
+                    (shortest, longest, property.kind())
+                }
                 (None, None) => {
                     causes.push(format!("Property name '{name}' is not defined in profile"));
                     continue;
                 }
             };
+            if !value.is_null() && property.is_some_and(|property| !property.lists(value)) {
+                causes.push(format!("{name}: Value is not one of the list"));
+                continue;
+            }
             match value {
                 Value::Null => {}
                 Value::String(text) if text.chars().count() > longest => {
@@ -260,7 +301,7 @@ impl Okta {
             }
         }
         if complete {
-            for name in ["login", "email", "firstName", "lastName"] {
+            for name in REQUIRED {
                 if fields.get(name).is_none_or(|v| v.as_str().is_none_or(str::is_empty)) {
                     causes.push(format!("{name}: The field cannot be left blank"));
                 }
@@ -272,9 +313,10 @@ impl Okta {
         Err(problem::validation(object, &causes))
     }
 
-    /// Attributes that the schema declares unique are.
-    fn check_unique(&self, profile: &BTreeMap<String, Value>, own: Option<&str>) -> Result<(), Problem> {
-        for (name, _) in self.custom.iter().filter(|(_, p)| p.unique) {
+    /// Attributes that the schema of the type declares unique are.
+    fn check_unique(&self, profile: &BTreeMap<String, Value>, kind: &str, own: Option<&str>) -> Result<(), Problem> {
+        let custom = self.types.get(kind).into_iter().flat_map(|kind| &kind.custom);
+        for (name, _) in custom.filter(|(_, property)| property.is_unique()) {
             let Some(value) = profile.get(name) else { continue };
             if self.users.values().any(|u| Some(u.id.as_str()) != own && u.profile.get(name) == Some(value)) {
                 return Err(problem::taken(name));
@@ -300,7 +342,7 @@ impl Okta {
     fn set_status(&mut self, id: &str, status: Status, now: Moment) {
         let lag = now + self.options.index_lag;
         if let Some(user) = self.users.get_mut(id) {
-            user.shown = Some((lag, user.status, Some(user.profile.clone())));
+            user.lag(lag);
             user.status = status;
             user.status_changed = now;
             user.updated = now;
@@ -339,7 +381,7 @@ impl Okta {
     fn lifecycle(&mut self, key: &str, operation: &str, request: &Request, now: Moment) -> Result<Response, Problem> {
         use Status::{Active, Deprovisioned, LockedOut, PasswordExpired, Provisioned, Recovery, Staged, Suspended};
         let id = self.find_user(key)?;
-        let (status, had_password) = (self.users[&id].status, self.users[&id].has_password);
+        let (status, had_password) = (self.users[&id].status, self.users[&id].has_password());
         let pending = matches!(status, Provisioned | PasswordExpired) && self.options.suspend_pending;
         let wrong = |what: &str, cause: &str| Err(problem::validation(what, &[cause.to_owned()]));
         if self.users[&id].transition.is_some() && operation != "deactivate" {
@@ -399,7 +441,7 @@ impl Okta {
             }
             "expire_password" => {
                 let user = &self.users[&id];
-                user.json(user.status, &user.profile, Some(""), &request.base)
+                self.user_json(user, &request.base)
             }
             _ => json!({}),
         };
@@ -454,7 +496,7 @@ impl Okta {
             .values()
             .filter(|g| self.members.has(&g.id, &id))
             .map(|g| (g.id.clone(), g.json(&request.base)));
-        Ok(page(listed, request, 200, 200))
+        page(listed, request, 200, 200)
     }
 }
 
@@ -464,10 +506,12 @@ fn gives_password(credentials: &Value) -> bool {
         || credentials["password"]["hash"].is_object()
 }
 
-fn attribute(user: &User, status: Status, profile: &BTreeMap<String, Value>, name: &str) -> Option<Value> {
+pub(super) fn attribute(user: &User, status: Status, profile: &BTreeMap<String, Value>, name: &str) -> Option<Value> {
     match name {
         "id" => Some(json!(user.id)),
         "status" => Some(json!(status.as_str())),
+        "type.id" => Some(json!(user.kind)),
+        "activated" => user.activated.map(|at| json!(time(at))),
         "created" => Some(json!(time(user.created))),
         "lastUpdated" => Some(json!(time(user.updated))),
         "statusChanged" => Some(json!(time(user.status_changed))),
