@@ -8,7 +8,7 @@ use crate::audit::{Row, StoredRow, Verifier};
 use crate::clock::Moment;
 use crate::commands::saved::SavedPlan;
 use crate::config::{Config, read_table};
-use crate::domain::account::group_rule::{OktaRule, RuledAccount};
+use crate::domain::account::group_rule::{OktaRule, Prospect, RuledAccount, foretell};
 use crate::domain::mapping::expr::Engine;
 use crate::domain::mapping::view::Reads;
 use crate::domain::{Account, Employee};
@@ -144,7 +144,9 @@ fn group_rule(bytes: &[u8]) {
     let of = |department: &str| [("department".to_owned(), Value::from(department))].into();
     let (before, after, groups) = (of("Sales"), of("Legal"), BTreeSet::new());
     let account = |attributes| RuledAccount { attributes, groups: &groups, knows: &|name| name.len() % 2 == 0 };
-    let _ = rule.foretell(Some("00u1"), Some(account(&before)), account(&after));
+    let (before, after) = (Some(account(&before)), account(&after));
+    let prospect = Prospect { user: Some("00u1"), before, after, status_moves: true };
+    let _ = foretell(std::slice::from_ref(&rule), &prospect);
     is_kept(&rule);
 }
 

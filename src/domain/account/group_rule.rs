@@ -1,5 +1,8 @@
 //! Okta's own group rules: what they will do once attributes have changed. They are never written, only foretold, and what
-//! cannot be foretold is said to be so (`okta-api.md §3.3`).
+//! cannot be foretold is said to be so (`okta-api.md §3.3, §11`).
+//!
+//! **Invariant:** nothing is foretold by what was not read. Whom a rule looks at by their status, or by a group that another rule
+//! fills, is unknown as soon as that moves.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -38,10 +41,44 @@ pub enum Foretold {
     Unknown,
 }
 
+/// What is about to become of an account.
+#[derive(Clone, Copy)]
+pub struct Prospect<'a> {
+    /// Its id, if it is there.
+    pub user: Option<&'a str>,
+    pub before: Option<RuledAccount<'a>>,
+    pub after: RuledAccount<'a>,
+    /// Whether it is activated, suspended or deactivated, or the reverse.
+    pub status_moves: bool,
+}
+
+/// What each of the rules will do; those for which nothing changes are left out.
+pub fn foretell<'r>(rules: &'r [OktaRule], prospect: &Prospect) -> Vec<(&'r OktaRule, Foretold)> {
+    let mut found: Vec<Option<Foretold>> = rules.iter().map(|rule| rule.foretell(prospect)).collect();
+    // What one rule does may be what another looks at: once more until nothing is added.
+    loop {
+        let moving = rules.iter().zip(&found).filter(|(_, foretold)| foretold.is_some());
+        let moved: BTreeSet<&String> = moving.flat_map(|(rule, _)| &rule.groups).collect();
+        let unknown = |(rule, foretold): &(&OktaRule, &mut Option<Foretold>)| {
+            rule.is_about(prospect.user) && **foretold != Some(Foretold::Unknown) && rule.reads_any_of(&moved)
+        };
+        let mut added = false;
+        for (_, foretold) in rules.iter().zip(&mut found).filter(unknown) {
+            *foretold = Some(Foretold::Unknown);
+            added = true;
+        }
+        if !added {
+            break;
+        }
+    }
+    rules.iter().zip(found).filter_map(|(rule, foretold)| Some((rule, foretold?))).collect()
+}
+
 impl OktaRule {
-    /// What the rule will do when an account becomes `after`; `None` if nothing changes for it.
-    pub fn foretell(&self, user: Option<&str>, before: Option<RuledAccount>, after: RuledAccount) -> Option<Foretold> {
-        if !self.active || user.is_some_and(|id| self.excluded.contains(id)) {
+    /// What the rule will do; `None` if nothing changes for it.
+    fn foretell(&self, prospect: &Prospect) -> Option<Foretold> {
+        let Prospect { user, before, after, status_moves } = *prospect;
+        if !self.is_about(user) {
             return None;
         }
         let holds = |account: RuledAccount| Parser::new(&self.expression).whole(&account);
@@ -49,8 +86,33 @@ impl OktaRule {
             (Some(false), Some(true)) => Some(Foretold::Joins),
             (Some(true), Some(false)) => Some(Foretold::Leaves),
             (Some(_), Some(_)) => None,
-            _ => self.reads_a_change(before, after).then_some(Foretold::Unknown),
+            _ => {
+                let by_status = status_moves && self.expression.contains("getInternalProperty");
+                (by_status || self.reads_a_change(before, after)).then_some(Foretold::Unknown)
+            }
         }
+    }
+
+    fn is_about(&self, user: Option<&str>) -> bool {
+        self.active && user.is_none_or(|id| !self.excluded.contains(id))
+    }
+
+    /// Whether the rule looks at one of these groups, or at groups in a way that does not say at which.
+    fn reads_any_of(&self, groups: &BTreeSet<&String>) -> bool {
+        if groups.is_empty() || self.groups.iter().all(|own| groups.contains(own)) && groups.len() == self.groups.len()
+        {
+            return false;
+        }
+        let by_name = self.expression.contains("isMemberOfGroupName");
+        by_name
+            || self.expression.contains("isMemberOf") && groups.iter().any(|id| self.expression.contains(id.as_str()))
+    }
+
+    fn reads_a_change(&self, before: Option<RuledAccount>, after: RuledAccount) -> bool {
+        let Some(before) = before else { return true };
+        let differs = |name: &String| before.attributes.get(name) != after.attributes.get(name);
+        let mut names = before.attributes.keys().chain(after.attributes.keys());
+        names.any(|name| differs(name) && self.reads(name)) || self.reads_groups() && before.groups != after.groups
     }
 
     /// Whether the rule looks at an attribute.
@@ -61,13 +123,6 @@ impl OktaRule {
     /// Whether the rule looks at groups.
     pub fn reads_groups(&self) -> bool {
         self.expression.contains("isMemberOf")
-    }
-
-    fn reads_a_change(&self, before: Option<RuledAccount>, after: RuledAccount) -> bool {
-        let Some(before) = before else { return true };
-        let differs = |name: &String| before.attributes.get(name) != after.attributes.get(name);
-        let mut names = before.attributes.keys().chain(after.attributes.keys());
-        names.any(|name| differs(name) && self.reads(name)) || self.reads_groups() && before.groups != after.groups
     }
 }
 
@@ -159,7 +214,7 @@ impl<'t> Parser<'t> {
         };
         self.at += 1;
         let right = self.operand(account);
-        same(&left?, &right?).map(|same| same == equal)
+        same(left?.as_deref(), right?.as_deref()).map(|same| same == equal)
     }
 
     fn call(&mut self, name: &str, account: &RuledAccount) -> Option<bool> {
@@ -170,12 +225,14 @@ impl<'t> Parser<'t> {
             }
             let argument = self.operand(account);
             texts = texts.zip(argument).map(|(mut texts, argument)| {
-                texts.push(argument);
+                texts.push(argument.unwrap_or_default());
                 texts
             });
             self.take(&[","]);
         }
         match (name, texts?.as_slice()) {
+            // Whether nothing contains nothing is not on record.
+            ("String.stringContains" | "String.startsWith", [_, part]) if part.is_empty() => None,
             ("String.stringContains", [text, part]) => Some(text.contains(part.as_str())),
             ("String.startsWith", [text, part]) => Some(text.starts_with(part.as_str())),
             ("isMemberOfAnyGroup", ids) if ids.iter().any(|id| account.groups.contains(id)) => Some(true),
@@ -184,28 +241,34 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// A value in an expression, empty where there is none; `None` where it is not known what it is.
-    fn operand(&mut self, account: &RuledAccount) -> Option<String> {
+    /// A value in an expression, `Some(None)` for null; `None` where it is not known what it is.
+    fn operand(&mut self, account: &RuledAccount) -> Option<Option<String>> {
         let word = self.peek();
         self.at += 1;
         if let Some(text) = word.strip_prefix(['"', '\'']) {
-            return Some(text.get(..text.len().saturating_sub(1))?.to_owned());
+            return Some(Some(text.get(..text.len().saturating_sub(1))?.to_owned()));
         }
         if word == "null" {
-            return Some(String::new());
+            return Some(None);
         }
         // Another call inside, or a number: not known.
         let name = word.strip_prefix("user.").filter(|_| self.peek() != "(")?;
         match account.attributes.get(name) {
-            None | Some(Value::Null) => (account.knows)(name).then(String::new),
-            Some(Value::String(text)) => Some(text.clone()),
+            None | Some(Value::Null) => (account.knows)(name).then_some(None),
+            Some(Value::String(text)) => Some(Some(text.clone())),
             Some(_) => None,
         }
     }
 }
 
-/// Whether two texts are the same; unknown where only the case differs (it is not on record whether that counts).
-fn same(a: &str, b: &str) -> Option<bool> {
+/// Whether two values are the same; unknown where only the case differs, or one is nothing and the other an empty text (it is
+/// not on record whether that counts).
+fn same(a: Option<&str>, b: Option<&str>) -> Option<bool> {
+    let (a, b) = match (a, b) {
+        (None, None) => return Some(true),
+        (None, Some(text)) | (Some(text), None) => return if text.is_empty() { None } else { Some(false) },
+        (Some(a), Some(b)) => (a, b),
+    };
     match (a, b) {
         (a, b) if a == b => Some(true),
         (a, b) if a.to_lowercase() == b.to_lowercase() => None,
@@ -271,6 +334,10 @@ mod tests {
             "",
             "(user.department == \"Sales\"",
             "user.department == \"sales\"",
+            "user.city == \"\"",
+            "String.stringContains(user.city, \"\")",
+            "user.getInternalProperty('status') == \"ACTIVE\"",
+            "isMemberOfGroupName(\"Department Sales\")",
         ] {
             assert_eq!(holds(expression), None, "{expression}");
         }
@@ -289,18 +356,52 @@ mod tests {
             excluded: BTreeSet::from(["00u9".to_owned()]),
             ..OktaRule::default()
         };
-        let foretell =
-            |rule: &OktaRule, user, before, after| rule.foretell(Some(user), Some(account(before)), account(after));
+        let foretell = |rule: &OktaRule, user, before, after| {
+            let (user, before, after) = (Some(user), Some(account(before)), account(after));
+            rule.foretell(&Prospect { user, before, after, status_moves: false })
+        };
         assert_eq!(foretell(&rule, "00u1", &legal, &sales), Some(Foretold::Joins));
         assert_eq!(foretell(&rule, "00u1", &sales, &legal), Some(Foretold::Leaves));
         assert_eq!(foretell(&rule, "00u1", &sales, &sales), None);
         assert_eq!(foretell(&rule, "00u9", &legal, &sales), None);
-        assert_eq!(rule.foretell(None, None, account(&sales)), Some(Foretold::Joins));
+        let new = Prospect { user: None, before: None, after: account(&sales), status_moves: true };
+        assert_eq!(rule.foretell(&new), Some(Foretold::Joins));
         rule.expression = "String.len(user.department) == 5".into();
         assert_eq!(foretell(&rule, "00u1", &legal, &sales), Some(Foretold::Unknown));
         rule.expression = "String.len(user.city) == 5".into();
         assert_eq!(foretell(&rule, "00u1", &legal, &sales), None, "it does not look at what changes");
         rule.expression = "user.department == \"Sales\" && user.city != \"Berlin\"".into();
         assert_eq!(foretell(&rule, "00u1", &legal, &sales), Some(Foretold::Unknown), "nobody has read the city");
+    }
+
+    #[test]
+    fn what_a_rule_sees_of_the_status_or_of_another_rules_group_is_unknown_once_that_moves() {
+        let rule = |expression: &str, group: &str| OktaRule {
+            name: group.to_owned(),
+            active: true,
+            expression: expression.to_owned(),
+            groups: vec![group.to_owned()],
+            ..OktaRule::default()
+        };
+        let rules = [
+            rule("user.department == \"Sales\"", "00gsales"),
+            rule("isMemberOfAnyGroup(\"00gsales\")", "00gstaff"),
+            rule("isMemberOfAnyGroup(\"00gstaff\")", "00gall"),
+            rule("isMemberOfAnyGroup(\"00gother\")", "00gapart"),
+            rule("user.getInternalProperty('status') == \"ACTIVE\"", "00gpresent"),
+        ];
+        let of = |department: &str| BTreeMap::from([("department".to_owned(), Value::from(department))]);
+        let (groups, sales, legal) = (BTreeSet::new(), of("Sales"), of("Legal"));
+        let foretold = |before, after, status_moves| {
+            let account = |attributes| RuledAccount { attributes, groups: &groups, knows: &|name| name != "city" };
+            let prospect =
+                Prospect { user: Some("00u1"), before: Some(account(before)), after: account(after), status_moves };
+            let found = foretell(&rules, &prospect);
+            found.into_iter().map(|(rule, what)| (rule.name.as_str(), what)).collect::<Vec<_>>()
+        };
+        let chain = [("00gsales", Foretold::Joins), ("00gstaff", Foretold::Unknown), ("00gall", Foretold::Unknown)];
+        assert_eq!(foretold(&legal, &sales, false), chain);
+        assert_eq!(foretold(&sales, &sales, true), [("00gpresent", Foretold::Unknown)]);
+        assert_eq!(foretold(&sales, &sales, false), []);
     }
 }

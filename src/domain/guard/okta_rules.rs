@@ -4,7 +4,7 @@
 //! had put them in: what it writes is what the rule looks at.
 
 use crate::domain::account::directory::Directory;
-use crate::domain::account::group_rule::{Foretold, OktaRule, RuledAccount};
+use crate::domain::account::group_rule::{Foretold, OktaRule, Prospect, RuledAccount, foretell};
 use crate::domain::account::user::Account;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::plan::situation::Plan;
@@ -20,15 +20,23 @@ struct After {
     written: BTreeSet<String>,
     /// Groups that the plan gives or takes.
     moved: BTreeSet<String>,
+    /// Whether the account is activated, suspended or deactivated, or the reverse.
+    status_moves: bool,
 }
 
 impl After {
     fn of(account: Option<&Account>, plan: &Plan) -> Self {
         let attributes = account.map(|account| account.profile.clone()).unwrap_or_default();
         let groups = account.map(|account| account.groups.clone()).unwrap_or_default();
-        let mut after = Self { attributes, groups, written: BTreeSet::new(), moved: BTreeSet::new() };
+        let (written, moved) = (BTreeSet::new(), BTreeSet::new());
+        let mut after = Self { attributes, groups, written, moved, status_moves: false };
         for step in &plan.steps {
             match step {
+                Step::Activate { .. } | Step::Suspend { .. } | Step::Unsuspend { .. } | Step::Deactivate { .. } => {
+                    after.status_moves = true;
+                }
+                // A deactivation runs none of the rules that look at anything else.
+                _ if plan.exit => {}
                 Step::CreateUser { profile, groups, .. } => {
                     after.written.extend(profile.keys().cloned());
                     after.attributes.extend(profile.clone());
@@ -53,19 +61,18 @@ impl After {
     }
 }
 
-/// What each rule of the org will do when a plan is carried out, of those for which it changes something. The end of access is none of
-/// their business.
+/// What each rule of the org will do when a plan is carried out, of those for which it changes something.
 pub(super) fn foretold<'d>(
     account: Option<&Account>,
     rulebook: &Rulebook,
     directory: &'d Directory,
     plan: &Plan,
 ) -> Vec<(&'d OktaRule, Foretold)> {
-    if plan.exit || directory.rules().is_empty() {
+    if directory.rules().is_empty() {
         return Vec::new();
     }
     let after = After::of(account, plan);
-    if after.written.is_empty() && after.moved.is_empty() {
+    if after.written.is_empty() && after.moved.is_empty() && !after.status_moves {
         return Vec::new();
     }
     let read = rulebook.account_attributes();
@@ -80,7 +87,7 @@ pub(super) fn foretold<'d>(
         account.map(|account| RuledAccount { attributes: &account.profile, groups: &account.groups, knows: &knows });
     let then = RuledAccount { attributes: &after.attributes, groups: &after.groups, knows: &knows };
     let user = account.map(|account| account.id.as_str());
-    directory.rules().iter().filter_map(|rule| Some((rule, rule.foretell(user, before, then)?))).collect()
+    foretell(directory.rules(), &Prospect { user, before, after: then, status_moves: after.status_moves })
 }
 
 /// By what of a plan one of Okta's own rules gives somebody a power over others, or may.
@@ -107,22 +114,23 @@ pub(super) fn admits(
     if !directory.rules().iter().any(|rule| rule.active && rule.groups.iter().any(|group| powerful(group))) {
         return admits;
     }
-    for (rule, will) in foretold(account, rulebook, directory, plan) {
-        let into: Vec<&String> = rule.groups.iter().filter(|group| powerful(group) && !is_in(group)).collect();
-        if into.is_empty() || will == Foretold::Leaves {
-            continue;
-        }
-        let after = After::of(account, plan);
-        let changes = |name: &String| {
-            let before = account.and_then(|account| account.profile.get(name)).unwrap_or(&Value::Null);
-            after.attributes.get(name).unwrap_or(&Value::Null) != before
-        };
-        let read = after.written.into_iter().filter(|name| rule.reads(name));
-        admits.attributes.extend(read.filter(|name| account.is_none() || changes(name)).collect::<Vec<_>>());
-        if rule.reads_groups() {
-            admits.groups.extend(after.moved);
-        }
-        admits.into.extend(into.into_iter().cloned());
+    let all = foretold(account, rulebook, directory, plan);
+    for (rule, _) in all.iter().filter(|(_, will)| *will != Foretold::Leaves) {
+        admits.into.extend(rule.groups.iter().filter(|group| powerful(group) && !is_in(group)).cloned());
+    }
+    if admits.into.is_empty() {
+        return admits;
+    }
+    // What one rule does may be what another looks at: whatever moves any of them is a part of it.
+    let after = After::of(account, plan);
+    let changes = |name: &&String| {
+        let before = account.and_then(|account| account.profile.get(*name)).unwrap_or(&Value::Null);
+        account.is_none() || after.attributes.get(*name).unwrap_or(&Value::Null) != before
+    };
+    let is_read = |name: &&String| all.iter().any(|(rule, _)| rule.reads(name));
+    admits.attributes = after.written.iter().filter(changes).filter(is_read).cloned().collect();
+    if all.iter().any(|(rule, _)| rule.reads_groups()) {
+        admits.groups = after.moved;
     }
     admits
 }

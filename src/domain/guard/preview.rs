@@ -204,13 +204,27 @@ fn unfilled(
 
 /// What Okta's group rules will do when the plan is carried out.
 fn foretold(case: &Case, rulebook: &Rulebook, directory: &Directory, plan: &Plan) -> Vec<String> {
+    let account = case.account.as_ref();
+    let is_member = |id: &&String| account.is_some_and(|account| account.groups.contains(*id));
     let mut message = Vec::new();
-    for (rule, foretold) in okta_rules::foretold(case.account.as_ref(), rulebook, directory, plan) {
-        let names: Vec<&str> = rule.groups.iter().filter_map(|id| Some(directory.find(id)?.name.as_str())).collect();
-        let (names, rule) = (names.join(", "), &rule.name);
+    for (rule, foretold) in okta_rules::foretold(account, rulebook, directory, plan) {
+        let named = |moved: &dyn Fn(&&String) -> bool| {
+            let groups = rule.groups.iter().filter(moved).filter_map(|id| Some(directory.find(id)?.name.as_str()));
+            groups.collect::<Vec<_>>().join(", ")
+        };
+        let (names, rule) = match foretold {
+            Foretold::Joins => (named(&|id| !is_member(id)), &rule.name),
+            Foretold::Leaves => (named(&is_member), &rule.name),
+            Foretold::Unknown => (named(&|_| true), &rule.name),
+        };
+        if names.is_empty() {
+            continue;
+        }
         message.push(match foretold {
             Foretold::Joins => format!("Okta's rule {rule:?} will add them to {names}"),
-            Foretold::Leaves => format!("Okta's rule {rule:?} will take them out of {names}"),
+            Foretold::Leaves => {
+                format!("Okta's rule {rule:?} will take them out of {names}, unless somebody has put them in by hand")
+            }
             Foretold::Unknown => {
                 format!("Okta's rule {rule:?} about {names} looks at what changes and cannot be foretold")
             }

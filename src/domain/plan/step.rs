@@ -62,7 +62,7 @@ pub enum Step {
         /// Whether Okta sends the mail by which a new hire sets a password.
         send_email: bool,
     },
-    /// Take the right to sign in, reversibly; groups and apps stay.
+    /// Take the right to sign in, reversibly; groups and apps stay, unless one of Okta's own rules looks at the status.
     Suspend {
         /// The account.
         id: String,
