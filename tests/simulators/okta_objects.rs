@@ -109,3 +109,24 @@ fn the_schema_says_how_long_a_text_may_be_only_where_oktas_does() {
     assert_eq!((&base["email"]["format"], &base["profileUrl"]["format"]), (&json!("email"), &json!("uri")));
     assert_eq!(base["city"]["permissions"][0]["action"], "HIDE");
 }
+
+#[test]
+fn custom_roles_and_resource_sets_can_be_made_read_and_deleted() {
+    let org = Org::new(Options::default());
+    let role = json!({ "label": "Sync", "description": "D", "permissions": ["okta.users.read", "okta.groups.read"] });
+    let id = org.made("/api/v1/iam/roles", role.clone());
+    assert_eq!(error(&org.call("POST", "/api/v1/iam/roles", Some(role))), (400, "E0000001"), "the label is taken");
+    assert_eq!(org.get("/api/v1/iam/roles")["roles"][0]["label"], "Sync");
+    let path = format!("/api/v1/iam/roles/{id}");
+    let held = org.get(&format!("{path}/permissions"));
+    assert_eq!(held["permissions"][0]["label"], "okta.users.read");
+    let renamed = json!({ "label": "Provisioning", "description": "E" });
+    assert_eq!(org.call("PUT", &path, Some(renamed)).2["label"], "Provisioning");
+    let set =
+        json!({ "label": "Everybody", "description": "D", "resources": ["https://example.okta.com/api/v1/users"] });
+    let set = format!("/api/v1/iam/resource-sets/{}", org.made("/api/v1/iam/resource-sets", set));
+    assert!(org.get(&set)["_links"]["resources"]["href"].is_string());
+    for path in [path, set] {
+        assert_eq!((org.call("DELETE", &path, None).0, error(&org.call("GET", &path, None))), (204, (404, "E0000007")));
+    }
+}

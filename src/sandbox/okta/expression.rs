@@ -5,7 +5,7 @@
 //! **Invariant:** an expression that was accepted is a condition, and has a value for every account. What is not understood is
 //! refused with what is wrong about it, as Okta refuses a rule that does not validate.
 
-use super::language::{Is, Kind, Signature, Subject, evaluate, function};
+use super::language::{Candidate, Is, Kind, Signature, evaluate, function};
 use serde_json::Value;
 
 /// How deeply parts may stand within one another.
@@ -49,8 +49,8 @@ impl Expression {
     }
 
     /// Whether the condition is true of somebody.
-    pub(super) fn holds(&self, subject: &Subject) -> bool {
-        self.0.value(subject) == Is::Truth(true)
+    pub(super) fn holds(&self, candidate: &Candidate) -> bool {
+        self.0.value(candidate) == Is::Truth(true)
     }
 
     /// Whether the condition looks at the status of the account.
@@ -74,20 +74,20 @@ impl Node {
         }
     }
 
-    fn value(&self, subject: &Subject) -> Is {
-        let holds = |node: &Node| node.value(subject) == Is::Truth(true);
+    fn value(&self, candidate: &Candidate) -> Is {
+        let holds = |node: &Node| node.value(candidate) == Is::Truth(true);
         match self {
             Node::Constant(value) => value.clone(),
-            Node::Attribute(name, _) => read(subject.profile.get(name)),
+            Node::Attribute(name, _) => read(candidate.profile.get(name)),
             Node::Call(signature, given) => {
-                let given: Vec<Is> = given.iter().map(|node| node.value(subject)).collect();
-                evaluate(signature.name, &given, subject)
+                let given: Vec<Is> = given.iter().map(|node| node.value(candidate)).collect();
+                evaluate(signature.name, &given, candidate)
             }
             Node::Not(inner) => Is::Truth(!holds(inner)),
             Node::Both(left, right) => Is::Truth(holds(left) && holds(right)),
             Node::Either(left, right) => Is::Truth(holds(left) || holds(right)),
             Node::Compare(comparison, left, right) => {
-                Is::Truth(comparison.holds(&left.value(subject), &right.value(subject), subject.ignores_case))
+                Is::Truth(comparison.holds(&left.value(candidate), &right.value(candidate), candidate.ignores_case))
             }
         }
     }
@@ -355,7 +355,8 @@ mod tests {
             ("skills".to_owned(), json!(["sql", "go"])),
         ]);
         let groups = [("00g1", "Department Sales"), ("00g2", "Everyone")];
-        let subject = Subject { id: "00u1", status: "ACTIVE", profile: &profile, groups: &groups, ignores_case: false };
+        let candidate =
+            Candidate { id: "00u1", status: "ACTIVE", profile: &profile, groups: &groups, ignores_case: false };
         for (text, value) in [
             ("user.department==\"Sales\"", true),
             ("user.department == 'sales'", false),
@@ -381,9 +382,9 @@ mod tests {
             ("Arrays.contains(user.skills, \"go\")", true),
         ] {
             let parsed = parse(text).unwrap_or_else(|why| panic!("{text}: {why}"));
-            assert_eq!(parsed.holds(&subject), value, "{text}");
+            assert_eq!(parsed.holds(&candidate), value, "{text}");
         }
-        let ignoring = Subject { ignores_case: true, ..subject };
+        let ignoring = Candidate { ignores_case: true, ..candidate };
         assert!(parse("user.department == 'sales'").is_ok_and(|parsed| parsed.holds(&ignoring)));
     }
 

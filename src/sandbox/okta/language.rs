@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What an expression is evaluated for.
-pub(super) struct Subject<'a> {
+pub(super) struct Candidate<'a> {
     pub(super) id: &'a str,
     pub(super) status: &'a str,
     pub(super) profile: &'a BTreeMap<String, Value>,
@@ -107,14 +107,14 @@ pub(super) fn function(name: &str) -> Option<&'static Signature> {
 }
 
 /// What a function comes to. Nothing in gives nothing: a text function of no text is null, a condition about no text is false.
-pub(super) fn evaluate(name: &str, given: &[Is], subject: &Subject) -> Is {
+pub(super) fn evaluate(name: &str, given: &[Is], candidate: &Candidate) -> Is {
     let text = |n: usize| match given.get(n) {
         Some(Is::Text(text)) => Some(text.as_str()),
         _ => None,
     };
     let two = || text(0).zip(text(1));
     let new = |text: Option<String>| text.map_or(Is::Null, Is::Text);
-    let in_group = |is: &dyn Fn(&(&str, &str)) -> bool| Is::Truth(subject.groups.iter().any(is));
+    let in_group = |is: &dyn Fn(&(&str, &str)) -> bool| Is::Truth(candidate.groups.iter().any(is));
     let by_name =
         |is: &dyn Fn(&str, &str) -> bool| in_group(&|(_, name)| text(0).is_some_and(|sought| is(name, sought)));
     match name {
@@ -147,8 +147,8 @@ pub(super) fn evaluate(name: &str, given: &[Is], subject: &Subject) -> Is {
         "isMemberOfGroupNameStartsWith" => by_name(&|name, sought| name.starts_with(sought)),
         "isMemberOfGroupNameContains" => by_name(&|name, sought| name.contains(sought)),
         "user.getInternalProperty" => match text(0) {
-            Some("status") => Is::Text(subject.status.to_owned()),
-            Some("id") => Is::Text(subject.id.to_owned()),
+            Some("status") => Is::Text(candidate.status.to_owned()),
+            Some("id") => Is::Text(candidate.id.to_owned()),
             _ => Is::Null,
         },
         _ => Is::Null,

@@ -6,6 +6,7 @@ mod distort;
 pub(crate) mod errors;
 mod expression;
 pub(crate) mod groups;
+mod iam;
 mod language;
 pub mod limits;
 mod memberships;

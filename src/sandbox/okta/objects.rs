@@ -47,6 +47,13 @@ impl Status {
         }
     }
 
+    /// The status that Okta spells so.
+    pub fn parse(word: &str) -> Option<Self> {
+        use Status::{Active, Deprovisioned, LockedOut, PasswordExpired, Provisioned, Recovery, Staged, Suspended};
+        let all = [Staged, Provisioned, Active, Recovery, PasswordExpired, LockedOut, Suspended, Deprovisioned];
+        all.into_iter().find(|status| status.as_str() == word)
+    }
+
     /// Operations that a single-user answer advertises (recorded): what each is called, and where it is below the user.
     pub(super) const fn links(self) -> &'static [(&'static str, &'static str)] {
         const ACTIVATE: (&str, &str) = ("activate", "/lifecycle/activate");

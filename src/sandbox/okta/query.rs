@@ -57,7 +57,7 @@ impl Query {
         let (attribute, operator) = (next(words)?, next(words)?.to_ascii_lowercase());
         let value = match operator.as_str() {
             "pr" => String::new(),
-            "eq" | "sw" | "co" | "gt" | "ge" | "lt" | "le" => next(words)?.trim_matches('"').replace("\\\"", "\""),
+            "eq" | "sw" | "co" | "gt" | "ge" | "lt" | "le" => unquoted(&next(words)?),
             _ => return None,
         };
         Some(Self::One(Comparison { attribute, operator, value }))
@@ -79,6 +79,12 @@ impl Query {
             Self::One(comparison) => vec![(&comparison.attribute, &comparison.value)],
         }
     }
+}
+
+/// A value without the quotes around it.
+fn unquoted(word: &str) -> String {
+    let inner = word.strip_prefix('"').and_then(|word| word.strip_suffix('"'));
+    inner.unwrap_or(word).replace("\\\"", "\"")
 }
 
 fn next(words: &mut &[String]) -> Option<String> {

@@ -4,7 +4,7 @@ use super::super::http::{Request, Response};
 use super::attributes::BaseAttribute;
 use super::errors::{Problem, problem};
 use super::expression::Expression;
-use super::language::{Kind, Subject};
+use super::language::{Candidate, Kind};
 use super::memberships::Origin;
 use super::objects::{Rule, RuleStatus};
 use super::paging::page;
@@ -173,7 +173,7 @@ impl Okta {
             .filter(|group| self.members.has(&group.id, user))
             .map(|group| (group.id.as_str(), group.name.as_str()))
             .collect();
-        let subject = Subject {
+        let candidate = Candidate {
             id: &account.id,
             status: account.status.as_str(),
             profile: &account.profile,
@@ -185,17 +185,17 @@ impl Okta {
             let heeds_status = self.options.rules_heed_deactivation && rule.condition.reads_status();
             rule.is_active() && (account.is_live() || heeds_status)
         };
-        let judged: Vec<(String, Vec<String>, bool)> = self
+        let verdicts: Vec<(String, Vec<String>, bool)> = self
             .rules
             .values()
             .filter(runs)
             .map(|rule| {
-                let belongs = !rule.excluded.contains(user) && rule.condition.holds(&subject);
+                let belongs = !rule.excluded.contains(user) && rule.condition.holds(&candidate);
                 (rule.id.clone(), rule.groups.clone(), belongs)
             })
             .collect();
         let mut moved = false;
-        for (rule, groups, belongs) in judged {
+        for (rule, groups, belongs) in verdicts {
             for group in &groups {
                 let moves = match belongs {
                     true => self.members.add_by_rule(group, user, &rule),

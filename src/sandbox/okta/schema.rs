@@ -42,6 +42,19 @@ impl Okta {
         }
     }
 
+    /// Adds what a value needs to the schema of the default type, if no attribute is called so.
+    pub fn add_attribute_for(&mut self, name: &str, value: &Value) {
+        if BaseAttribute::of(name).is_none() && !self.types[DEFAULT_TYPE].custom.contains_key(name) {
+            let kind = match value {
+                Value::Bool(_) => "boolean",
+                Value::Number(_) => "number",
+                Value::Array(_) => "array",
+                _ => "string",
+            };
+            self.seed_attribute(name, kind);
+        }
+    }
+
     /// The type of this id, or what `default` means.
     fn user_type(&self, id: &str) -> Result<(&str, &UserType), Problem> {
         let id = if id == "default" { DEFAULT_TYPE } else { id };

@@ -38,9 +38,8 @@ impl Okta {
             (_, ["meta", ..]) => self.meta_route(request, &rest[1..], now),
             (_, ["principal-rate-limits", ..]) => self.principal_limits(request, &rest[1..]),
             ("GET", ["logs"]) => self.logs(request, now),
-            ("GET", ["iam", "assignees", "users"]) => self.assignees(request),
-            ("GET", ["iam", "roles", role, "permissions"]) => self.role_permissions(role),
-            (_, ["logs"] | ["iam", "assignees", "users"]) => Err(problem::wrong_method()),
+            (_, ["iam", ..]) => self.iam_route(request, &rest[1..], now),
+            (_, ["logs"]) => Err(problem::wrong_method()),
             _ => Err(problem::no_such_path()),
         }
     }

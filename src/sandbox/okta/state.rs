@@ -36,6 +36,8 @@ pub struct Okta {
     pub(super) log: Vec<Event>,
     /// Admin roles by the user or the group that holds them.
     pub(super) roles: BTreeMap<String, Assigned>,
+    /// Custom roles and resource sets, each by its id.
+    pub(super) iam: Value,
     /// Asynchronous changes under way, by when they end.
     pub(super) transitions: BTreeSet<(Moment, String)>,
     pub(super) tokens: Tokens,
@@ -69,6 +71,7 @@ impl Okta {
             linked: options.manager_links.then(LinkedObject::manager).into_iter().collect(),
             log: Vec::new(),
             roles: BTreeMap::new(),
+            iam: json!({ "roles": {}, "resource-sets": {} }),
             transitions: BTreeSet::new(),
             tokens: Tokens::default(),
             sign_ins: SignIns::default(),
