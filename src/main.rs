@@ -31,6 +31,8 @@ enum Command {
         #[command(subcommand)]
         side: Side,
     },
+    /// Write a company and its org as a file for `--data` in which nobody is named; both are only read
+    ExportTwin(commands::export_twin::Options),
     /// Write a first configuration, and say what to do with it
     Init(commands::init::Options),
     /// Run the service
@@ -151,7 +153,7 @@ enum Side {
 
 /// The commands as the help lists them, by what a person wants.
 const GROUPS: [(&str, &[&str]); 9] = [
-    ("Try it", &["sandbox", "simulate"]),
+    ("Try it", &["sandbox", "simulate", "export-twin"]),
     ("Set it up", &["init", "check", "config", "mapping"]),
     ("Run it", &["run", "nodes", "backup", "restore", "migrate-store"]),
     ("Begin with an org", &["adopt", "review", "links", "org"]),
@@ -280,6 +282,9 @@ fn main() -> ExitCode {
             Command::Completions { shell } => completions(shell),
             Command::Man { folder } => manual(&folder),
             Command::Config { action } => commands::config::config(&action),
+            Command::ExportTwin(options) => {
+                commands::export_twin::export_twin(options).await.map(|()| ExitCode::SUCCESS)
+            }
             Command::Check(options) => commands::check::check(options).await,
             Command::Adopt(options) => commands::adopt::adopt(&options).await,
             Command::Org { action } => commands::org::org(&action).await,

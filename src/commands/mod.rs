@@ -21,6 +21,7 @@ pub mod config;
 pub mod end_access;
 pub mod evidence;
 pub mod explain;
+pub mod export_twin;
 pub mod failure;
 mod finding;
 pub mod holds;

@@ -1,14 +1,14 @@
 //! `simulate`: one simulator alone, for any client that wants to talk to it.
 
 use crate::clock::Clock;
+use crate::sandbox::data::{Contents, Format, LARGEST_FILE};
 use crate::sandbox::http::Simulator;
 use crate::sandbox::namely::{self, Namely};
 use crate::sandbox::okta::{self, Okta, ServiceApp};
-use crate::sandbox::population::Person;
-use crate::sandbox::world::{org_of, population};
-use anyhow::Context;
+use crate::sandbox::world::{org_of_contents, population};
+use anyhow::{Context, anyhow, bail};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What both simulators are told.
 #[derive(clap::Args, Clone, Debug)]
@@ -19,6 +19,9 @@ pub struct Options {
     /// People of the tenant; the same seed gives the same tenant on both sides
     #[arg(long, default_value_t = 0)]
     pub employees: usize,
+    /// A company of your own in place of made-up people: lines of JSON, or an HR table whose name ends with .csv
+    #[arg(long, value_name = "FILE", conflicts_with = "employees")]
+    pub data: Option<PathBuf>,
     /// Seed of the tenant and of everything random
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -58,8 +61,26 @@ pub struct OktaOptions {
     pub dpop: bool,
 }
 
-fn people(options: &Options, clock: &Clock) -> Vec<Person> {
-    population(options.employees, options.seed, clock.now())
+/// The company of a file, or the one that the seed makes up.
+fn contents(options: &Options, clock: &Clock) -> anyhow::Result<Contents> {
+    match &options.data {
+        Some(path) => read_contents(path),
+        None => {
+            let people = population(options.employees, options.seed, clock.now());
+            Ok(Contents { people, ..Contents::default() })
+        }
+    }
+}
+
+/// Reads a company from a file, or says everything that is wrong with it.
+pub(super) fn read_contents(path: &Path) -> anyhow::Result<Contents> {
+    let unread = || format!("{} cannot be read", path.display());
+    let size = std::fs::metadata(path).with_context(unread)?.len();
+    if size > LARGEST_FILE {
+        bail!("{} is larger than {} MiB: it is not read", path.display(), LARGEST_FILE / 1024 / 1024);
+    }
+    let text = std::fs::read_to_string(path).with_context(unread)?;
+    Contents::read(&text, Format::of(path)).map_err(|bad| anyhow!("{} is no company:\n{bad}", path.display()))
 }
 
 /// Serves Namely until interrupted.
@@ -73,15 +94,17 @@ pub async fn namely(options: Options) -> anyhow::Result<()> {
         latency: options.latency,
         ..defaults
     };
-    let token = tenant.token.clone();
-    let core = Namely::new(tenant, people(&options, &clock), clock.now());
+    let contents = contents(&options, &clock)?;
+    let words = contents.people.first().map_or(tenant.words, |person| person.words);
+    let tenant = namely::Options { fields: contents.fields.iter().cloned().collect(), ..tenant.in_words(words) };
+    let (token, size) = (tenant.token.clone(), contents.people.len());
+    let core = Namely::new(tenant, contents.people, clock.now());
     let simulator = Simulator::start(core, options.listen, clock)?;
     let url = format!("{}/api/v1", simulator.url());
     println!(
-        "Namely is simulated at {url} with {} people\nit accepts the token {token}\n\
+        "Namely is simulated at {url} with {size} people\nit accepts the token {token}\n\
          try: curl -H 'Authorization: Bearer {token}' '{url}/profiles?per_page=2'\n\
          faults: {}/_faults",
-        options.employees,
         simulator.url()
     );
     tokio::signal::ctrl_c().await?;
@@ -101,18 +124,19 @@ pub async fn okta(okta: OktaOptions) -> anyhow::Result<()> {
         ..defaults
     };
     let token = org.token.clone();
-    let core = match options.employees {
-        0 => Okta::new(org, clock.now()),
-        _ => org_of(org, &people(options, &clock), clock.now()),
+    let contents = contents(options, &clock)?;
+    let size = if contents.accounts.is_empty() { contents.people.len() } else { contents.accounts.len() };
+    let core = match size {
+        0 if contents.groups.is_empty() => Okta::new(org, clock.now()),
+        _ => org_of_contents(org, &contents, clock.now()),
     };
     let simulator = Simulator::start(core, options.listen, clock)?;
     let url = simulator.url();
     println!(
-        "Okta is simulated at {url} with {} people, an administrator and the group Everyone\n\
+        "Okta is simulated at {url} with {size} people, an administrator and the group Everyone\n\
          it accepts the token {token}\n\
          try: curl -H 'Authorization: SSWS {token}' '{url}/api/v1/users?limit=2'\n\
-         faults: {url}/_faults",
-        options.employees
+         faults: {url}/_faults"
     );
     tokio::signal::ctrl_c().await?;
     Ok(())

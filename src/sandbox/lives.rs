@@ -1,7 +1,7 @@
 //! Three weeks of every path that a life in a tenant takes, each person another one.
 
 use super::edit::{HrChange, Kind};
-use super::population::{DEPARTMENTS, Hr, Person, Status, TITLES};
+use super::population::{Hr, Person, Status};
 use jiff::ToSpan;
 use jiff::civil::Date;
 use std::time::Duration;
@@ -59,7 +59,9 @@ impl Story {
             3 => {
                 // On leave, promoted meanwhile, and back.
                 self.edit(0, Kind::Admission, n, |p| p.on_leave = true);
-                self.edit(4, Kind::Admission, n, |p| p.title = (p.title + 1) % (TITLES.len() - 1));
+                self.edit(4, Kind::Admission, n, |p| {
+                    p.title = (p.title + 1) % p.words.titles.len().saturating_sub(1).max(1)
+                });
                 self.edit(9, Kind::Admission, n, |p| p.on_leave = false);
             }
             4 => {
@@ -68,14 +70,14 @@ impl Story {
                 self.edit(8, Kind::Rehire, n, |p| {
                     p.status = Status::Active;
                     p.start_date = back;
-                    p.department = (p.department + 1) % DEPARTMENTS.len();
+                    p.department = (p.department + 1) % p.words.departments.len();
                 });
             }
             5 => self.edit(2, Kind::Mover, n, |p| {
                 // A contractor is hired, or the reverse; the address changes its domain.
                 p.employee_type = if p.employee_type == "Contractor" { "Full Time" } else { "Contractor" };
                 p.email = p.email.replace("@example.com", "@corp.example.com");
-                p.department = (p.department + 1) % DEPARTMENTS.len();
+                p.department = (p.department + 1) % p.words.departments.len();
             }),
             6 => self.edit(3, Kind::Attribute, n, |p| {
                 // A new name, and the address that goes with it.
@@ -88,7 +90,7 @@ impl Story {
                 self.edit(1, Kind::Admission, n, |p| p.on_leave = true);
                 self.edit(5, Kind::Leaver, n, |p| p.status = Status::Inactive);
             }
-            9 => self.edit(2, Kind::Mover, n, |p| p.department = (p.department + 3) % DEPARTMENTS.len()),
+            9 => self.edit(2, Kind::Mover, n, |p| p.department = (p.department + 3) % p.words.departments.len()),
             10 => {
                 // Somebody in HR enters a start in the future for a person who works here: nothing may happen.
                 let later = self.day(10);

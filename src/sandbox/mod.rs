@@ -3,6 +3,7 @@
 //! **Invariant:** nothing here uses the service's own reading of either wire (`namely`, `okta`, `domain`): a mistake
 //! made there must not cancel out here. The simulators are plain stateful cores behind thin HTTP shells.
 
+pub mod data;
 pub(crate) mod distort;
 pub(crate) mod edit;
 pub mod faults;

@@ -54,6 +54,27 @@ const LAST_NAMES: &[&str] = &[
     "Zhang",
 ];
 
+/// What a company calls its departments, offices, titles and types of employees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// People have an index of it.
+    pub departments: &'static [&'static str],
+    /// People have an index of it.
+    pub offices: &'static [&'static str],
+    /// Titles, each with its tier; people have an index of it.
+    pub titles: &'static [(&'static str, &'static str)],
+    /// Types of employees.
+    pub employee_types: &'static [&'static str],
+}
+
+/// The words of the companies that are made up.
+pub const WORDS: Words = Words {
+    departments: DEPARTMENTS,
+    offices: OFFICES,
+    titles: TITLES,
+    employee_types: &["Full Time", "Part Time", "Contractor"],
+};
+
 /// Status of a profile in Namely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -86,11 +107,13 @@ pub struct Person {
     pub start_date: Date,
     /// The last day, if there is one.
     pub departure_date: Option<Date>,
-    /// An index of [`TITLES`].
+    /// What their company calls what follows.
+    pub words: Words,
+    /// An index of the titles.
     pub title: usize,
-    /// An index of [`DEPARTMENTS`].
+    /// An index of the departments.
     pub department: usize,
-    /// An index of [`OFFICES`].
+    /// An index of the offices.
     pub office: usize,
     /// The title of the type.
     pub employee_type: &'static str,
@@ -107,22 +130,22 @@ pub struct Person {
 impl Person {
     /// What the title is called.
     pub fn title(&self) -> &'static str {
-        TITLES[self.title].0
+        self.words.titles[self.title].0
     }
 
     /// Whether others report to them.
     pub fn is_manager(&self) -> bool {
-        TITLES[self.title].1 == "Manager"
+        self.words.titles[self.title].1 == "Manager"
     }
 
     /// What the department is called.
     pub fn department(&self) -> &'static str {
-        DEPARTMENTS[self.department]
+        self.words.departments[self.department]
     }
 
     /// Where the office is.
     pub fn office(&self) -> &'static str {
-        OFFICES[self.office]
+        self.words.offices[self.office]
     }
 }
 
@@ -131,16 +154,28 @@ pub struct Hr {
     random: ChaCha8Rng,
     made: usize,
     today: Date,
+    words: Words,
+    /// Those who work here already, where they are not made up.
+    given: Option<Vec<Person>>,
 }
 
 impl Hr {
     /// A department that makes the same people for the same seed.
     pub fn new(seed: u64, today: Date) -> Self {
-        Self { random: ChaCha8Rng::seed_from_u64(seed), made: 0, today }
+        Self { random: ChaCha8Rng::seed_from_u64(seed), made: 0, today, words: WORDS, given: None }
     }
 
-    /// A tenant of `size` people; every tenth is a manager, the first one of nobody's.
+    /// The same for a company of these people: who joins is made up, in its words.
+    pub fn of(people: Vec<Person>, seed: u64, today: Date) -> Self {
+        let words = people.first().map_or(WORDS, |person| person.words);
+        Self { words, made: people.len(), given: Some(people), ..Self::new(seed, today) }
+    }
+
+    /// A tenant of `size` people; every tenth is a manager, the first one of nobody's. Where people were given, it is theirs.
     pub fn population(&mut self, size: usize) -> Vec<Person> {
+        if let Some(given) = &self.given {
+            return given.clone();
+        }
         (0..size).map(|n| self.person((n % 10 == 0).then_some(n), n.div_ceil(10))).collect()
     }
 
@@ -161,6 +196,7 @@ impl Hr {
         let days = self.random.random_range(30..3000i64);
         let mut uuid = [0u8; 16];
         self.random.fill(&mut uuid);
+        let (words, titles, types) = (self.words, self.words.titles.len(), self.words.employee_types);
         let reports_to = if managers == 0 { None } else { Some(pick(&mut self.random, managers) * 10) };
         Person {
             id: uuid::Builder::from_random_bytes(uuid).into_uuid().to_string(),
@@ -172,11 +208,12 @@ impl Hr {
             status: Status::Active,
             start_date: self.today.checked_sub(days.days()).unwrap_or(self.today),
             departure_date: None,
-            title: if manager.is_some() { TITLES.len() - 1 } else { pick(&mut self.random, TITLES.len() - 1) },
-            department: pick(&mut self.random, DEPARTMENTS.len()),
-            office: pick(&mut self.random, OFFICES.len()),
-            employee_type: ["Full Time", "Full Time", "Full Time", "Part Time", "Contractor"]
-                [pick(&mut self.random, 5)],
+            words,
+            title: if manager.is_some() { titles - 1 } else { pick(&mut self.random, titles.saturating_sub(1).max(1)) },
+            department: pick(&mut self.random, words.departments.len()),
+            office: pick(&mut self.random, words.offices.len()),
+            // Most are of the first type.
+            employee_type: types[pick(&mut self.random, types.len() + 2).saturating_sub(2)],
             direct_dial: format!("+1 555 {:04}", pick(&mut self.random, 10_000)),
             on_leave: false,
             manager: reports_to.filter(|m| Some(*m) != manager && *m < n),
@@ -190,8 +227,11 @@ fn plain(name: &str) -> String {
     name.nfkd().filter(char::is_ascii_alphabetic).collect::<String>().to_lowercase()
 }
 
-/// A number that differs from `from`, below `of`.
+/// A number that differs from `from`, below `of`, if there is one.
 pub fn other(random: &mut ChaCha8Rng, from: usize, of: usize) -> usize {
+    if of < 2 {
+        return from;
+    }
     (from + random.random_range(1..of)) % of
 }
 

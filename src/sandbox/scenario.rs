@@ -5,7 +5,7 @@
 pub use super::edit::{HrChange, Kind};
 
 use super::oracle::harm::WhoIsWho;
-use super::population::{DEPARTMENTS, Hr, Person, Status, TITLES, other};
+use super::population::{Hr, Person, Status, other};
 use jiff::ToSpan;
 use jiff::civil::Date;
 use rand::RngExt;
@@ -109,7 +109,20 @@ pub struct Expected {
 impl Scenario {
     /// Makes the scenario called `name`; an unknown name is answered by what there is.
     pub fn make(name: &str, employees: usize, seed: u64, today: Date) -> Result<Self, String> {
-        let mut hr = Hr::new(seed, today);
+        Self::of(name, Hr::new(seed, today), employees, seed, today)
+    }
+
+    /// Makes the scenario for a company of these people, who all work there.
+    pub fn for_people(name: &str, people: Vec<Person>, seed: u64, today: Date) -> Result<Self, String> {
+        const LEAST: usize = 20;
+        if people.len() < LEAST {
+            return Err(format!("{} people work there; a scenario needs {LEAST}", people.len()));
+        }
+        let employees = people.len();
+        Self::of(name, Hr::of(people, seed, today), employees, seed, today)
+    }
+
+    fn of(name: &str, mut hr: Hr, employees: usize, seed: u64, today: Date) -> Result<Self, String> {
         let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0x5eed);
         let employees = employees.max(1);
         let (people, changes) = match name {
@@ -277,7 +290,7 @@ fn join(n: usize, person: Person) -> HrChange {
 }
 
 fn transfer(n: usize, person: &Person, at: Duration, random: &mut ChaCha8Rng) -> HrChange {
-    let department = other(random, person.department, DEPARTMENTS.len());
+    let department = other(random, person.department, person.words.departments.len());
     HrChange { at, kind: Kind::Mover, person: n, after: Person { department, ..person.clone() } }
 }
 
@@ -301,7 +314,7 @@ fn day(people: &[Person], hr: &mut Hr, random: &mut ChaCha8Rng) -> Vec<HrChange>
         edits.push((Kind::Mover, n, moved.after));
     }
     for n in promotions {
-        let title = other(random, people[n].title, TITLES.len());
+        let title = other(random, people[n].title, people[n].words.titles.len());
         edits.push((Kind::Mover, n, Person { title, ..people[n].clone() }));
     }
     for n in phones {

@@ -1,5 +1,6 @@
 //! A whole world: both simulators on loopback ports, seeded with the same tenant, and a player for HR's edits.
 
+use super::data::Contents;
 use super::http::Simulator;
 use super::namely::{self, Namely};
 use super::okta::users::Status;
@@ -9,7 +10,7 @@ use super::population::Hr;
 use super::scenario::{Expected, Kind, Scenario, State, expect_at_start};
 use crate::clock::{Clock, Moment};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -38,7 +39,8 @@ pub struct World {
 pub fn org_of(options: okta::Options, people: &[super::population::Person], now: Moment) -> Okta {
     let mut okta = Okta::new(options, now);
     let mut ids: HashMap<String, String> = HashMap::new();
-    let departments = super::population::DEPARTMENTS.iter().map(|d| format!("Department {d}"));
+    let words = people.first().map_or(super::population::WORDS, |person| person.words);
+    let departments = words.departments.iter().map(|d| format!("Department {d}"));
     for name in GROUPS.iter().map(|g| (*g).to_owned()).chain(departments) {
         let id = okta.seed_group(&name, "OKTA_GROUP", now);
         ids.insert(name, id);
@@ -67,6 +69,39 @@ pub fn org_of(options: okta::Options, people: &[super::population::Person], now:
     okta
 }
 
+/// An Okta org as a file has it: its groups and accounts where it names any, and what the sandbox's mapping makes of its people
+/// where it does not. An attribute that no org has from the start is added to the schema.
+pub fn org_of_contents(options: okta::Options, contents: &Contents, now: Moment) -> Okta {
+    if contents.accounts.is_empty() && contents.groups.is_empty() {
+        return org_of(options, &contents.people, now);
+    }
+    let mut okta = Okta::new(options, now);
+    let named = contents.groups.iter().chain(contents.accounts.iter().flat_map(|account| &account.groups));
+    let groups: BTreeMap<&String, String> = named
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .map(|name| (name, okta.seed_group(name, "OKTA_GROUP", now)))
+        .collect();
+    let mut users: HashMap<String, String> = HashMap::new();
+    for account in &contents.accounts {
+        for (name, value) in &account.profile {
+            okta.add_attribute_for(name, value);
+        }
+        let status = Status::parse(&account.status).unwrap_or(Status::Deprovisioned);
+        let ids: Vec<String> = account.groups.iter().filter_map(|name| groups.get(name).cloned()).collect();
+        let id = okta.seed_user(Value::Object(account.profile.clone()), status, &ids, now);
+        users.insert(account.profile["login"].as_str().unwrap_or_default().to_lowercase(), id);
+    }
+    for account in &contents.accounts {
+        let user = account.profile["login"].as_str().and_then(|login| users.get(&login.to_lowercase()));
+        let manager = account.manager.as_ref().and_then(|login| users.get(&login.to_lowercase()));
+        if let (Some(user), Some(manager)) = (user, manager) {
+            okta.seed_manager(user, manager);
+        }
+    }
+    okta
+}
+
 impl World {
     /// Starts both simulators with the people of `scenario`.
     pub fn start(
@@ -86,6 +121,8 @@ impl World {
                 org.seed_administrator(&id);
             }
         }
+        let words = scenario.people.first().map_or(namely.words, |person| person.words);
+        let namely = if words == namely.words { namely } else { namely.in_words(words) };
         let tenant = Namely::new(namely, scenario.people.clone(), now);
         Ok(Self {
             namely: Simulator::start(tenant, any_port(), clock.clone())?,

@@ -15,6 +15,7 @@ mod official_client;
 mod okta_objects;
 mod okta_queries;
 mod org;
+mod own_data;
 mod sandbox;
 mod simulated_faults;
 mod simulated_namely;

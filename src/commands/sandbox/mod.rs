@@ -13,6 +13,7 @@ pub use options::Options;
 
 use super::failure::usage;
 use super::process::Signals;
+use super::simulate::read_contents;
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::sandbox::faults::{Fault, Kind as Wrong};
@@ -23,6 +24,7 @@ use crate::sandbox::world::{PATIENCE, Watch, World, today};
 use crate::sandbox::{namely, okta};
 use anyhow::{Context, bail};
 use driven::Driven;
+use jiff::civil::Date;
 use kept::Kept;
 use killed::Interruption;
 use nodes::Nodes;
@@ -62,8 +64,7 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     }
     // Nodes and their leases go by the real clock.
     let clock = if options.nodes > 1 { Clock::system() } else { Clock::scaled_from_today(options.scale()) };
-    let scenario = Scenario::make(&options.scenario, options.employees, options.seed, today(clock.now()))
-        .map_err(anyhow::Error::msg)?;
+    let scenario = scenario(&options, today(clock.now()))?;
     let temporary = tempdir(&options)?;
     let folder = options.keep.clone().unwrap_or_else(|| temporary.path.clone());
     let world = World::start(&scenario, namely_options(&options), okta_options(&options), clock.clone())?;
@@ -97,6 +98,20 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     driven.stop().await;
     drop(temporary);
     Ok(if report.figures.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The scenario, for the company of a file or for one that is made up.
+fn scenario(options: &Options, today: Date) -> anyhow::Result<Scenario> {
+    let Some(path) = &options.data else {
+        return Scenario::make(&options.scenario, options.employees, options.seed, today).map_err(anyhow::Error::msg);
+    };
+    let contents = read_contents(path)?;
+    let people = contents.at_work(today);
+    let left_out = contents.people.len() - people.len();
+    if left_out > 0 {
+        eprintln!("{left_out} people of {} do not work there today and are left out", path.display());
+    }
+    Scenario::for_people(&options.scenario, people, options.seed, today).map_err(anyhow::Error::msg)
 }
 
 /// Somebody who has left, if anybody has, somebody else who has changed, and somebody who is still there.
@@ -284,7 +299,7 @@ fn report(options: &Options, scenario: &Scenario, world: &World, ended: &Ended) 
     Ok(Report {
         scenario: scenario.name.clone(),
         seed: options.seed,
-        employees: options.employees,
+        employees: if options.data.is_some() { scenario.people.len() } else { options.employees },
         changes: scenario.changes.len(),
         time_scale: options.scale(),
         store: ended.kept.shown(),

@@ -14,6 +14,9 @@ pub struct Options {
     /// People of the tenant
     #[arg(long, default_value_t = 500)]
     pub employees: usize,
+    /// A company of your own in place of made-up people: lines of JSON, or an HR table whose name ends with .csv
+    #[arg(long, value_name = "FILE", conflicts_with = "employees")]
+    pub data: Option<PathBuf>,
     /// What happens; an unknown name lists what there is
     #[arg(long, default_value = "day")]
     pub scenario: String,
@@ -69,6 +72,9 @@ impl Options {
         }
         if !(0.0..=0.9).contains(&self.competition) || !(0.0..=0.5).contains(&self.faults) {
             return Some("--competition goes from 0 to 0.9, --faults from 0 to 0.5".to_owned());
+        }
+        if self.data.is_some() && self.scenario == MERGER {
+            return Some(format!("--data is one company; the scenario {MERGER} has two, which are made up"));
         }
         if !(1..=9).contains(&self.nodes) {
             return Some(format!("--nodes {} is outside 1 to 9", self.nodes));

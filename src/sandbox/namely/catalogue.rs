@@ -1,7 +1,7 @@
 //! What profiles refer to: groups and their types, titles and tiers, teams, countries, the catalogue of fields.
 
 use super::super::http::Response;
-use super::super::population::{OFFICES, TITLES};
+use super::super::population::Words;
 use super::wire::{department_id, envelope, not_found, office_id, tier_id, tier_names, title_id};
 use serde_json::{Value, json};
 
@@ -14,19 +14,19 @@ pub fn company_info(base: &str) -> Response {
 }
 
 /// Groups name the title of their type in `type`; its id is in `links`. Two groups may have one name.
-pub fn groups(departments: &[&str]) -> Response {
-    let rows = group_rows(departments);
+pub fn groups(departments: &[&str], words: &Words) -> Response {
+    let rows = group_rows(departments, words);
     let meta = json!({ "response": 200, "count": rows.len() });
     envelope("groups", rows, meta)
 }
 
-pub(super) fn group_rows(departments: &[&str]) -> Vec<Value> {
+pub(super) fn group_rows(departments: &[&str], words: &Words) -> Vec<Value> {
     let group = |id: String, title: &str, kind: &str, kind_id: &str| {
         json!({ "id": id, "title": title, "type": kind, "is_team": false, "count": 0,
                 "address": { "address1": null, "city": null, "country_id": null }, "links": { "group_type": kind_id } })
     };
     let departments = departments.iter().enumerate().map(|(n, d)| group(department_id(n), d, "Department", "7"));
-    let offices = OFFICES.iter().enumerate().map(|(n, o)| group(office_id(n), o, "Office Location", "8"));
+    let offices = words.offices.iter().enumerate().map(|(n, o)| group(office_id(n), o, "Office Location", "8"));
     let clubs = ["Corporate", "Corporate"].iter().enumerate();
     let clubs = clubs.map(|(n, c)| group(format!("c1b00000-0000-4000-8000-{n:012}"), c, "Divisions", "9"));
     departments.chain(offices).chain(clubs).collect()
@@ -42,29 +42,31 @@ pub fn group_types() -> Response {
     envelope("group_types", rows, json!({ "count": 3, "response": 200 }))
 }
 
-pub fn job_titles() -> Response {
-    let rows: Vec<Value> = TITLES
+pub fn job_titles(words: &Words) -> Response {
+    let rows: Vec<Value> = words
+        .titles
         .iter()
         .enumerate()
-        .map(|(n, (title, tier))| json!({ "id": title_id(n), "title": title, "parent_id": null, "links": { "job_tier": tier_id(tier) } }))
+        .map(|(n, (title, tier))| json!({ "id": title_id(n), "title": title, "parent_id": null, "links": { "job_tier": tier_id(words, tier) } }))
         .collect();
-    let tiers: Vec<Value> = tier_names().iter().map(|tier| json!({ "id": tier_id(tier), "title": tier })).collect();
+    let tiers: Vec<Value> =
+        tier_names(words).iter().map(|tier| json!({ "id": tier_id(words, tier), "title": tier })).collect();
     let meta = json!({ "count": rows.len(), "status": 200 });
     Response::json(200, &json!({ "job_titles": rows, "meta": meta, "links": {}, "linked": { "job_tiers": tiers } }))
 }
 
-pub fn job_tiers() -> Response {
-    let rows: Vec<Value> = tier_names()
+pub fn job_tiers(words: &Words) -> Response {
+    let rows: Vec<Value> = tier_names(words)
         .iter()
         .enumerate()
-        .map(|(n, tier)| json!({ "id": tier_id(tier), "title": tier, "numerical_id": n }))
+        .map(|(n, tier)| json!({ "id": tier_id(words, tier), "title": tier, "numerical_id": n }))
         .collect();
     let meta = json!({ "count": rows.len(), "status": 200 });
     envelope("job_tiers", rows, meta)
 }
 
 /// The catalogue of fields, as far as the profiles of this tenant have them.
-pub fn fields() -> Response {
+pub fn fields(custom: &[String]) -> Response {
     let kinds = [
         ("first_name", "text"),
         ("last_name", "text"),
@@ -93,15 +95,17 @@ pub fn fields() -> Response {
     ];
     let rows: Vec<Value> = kinds
         .iter()
-        .map(|(name, kind)| json!({ "id": name, "name": name, "label": name, "type": kind, "default": true, "valid_format_info": null, "links": { "section": "1" } }))
+        .map(|(name, kind)| (*name, *kind, true))
+        .chain(custom.iter().filter(|name| kinds.iter().all(|(known, _)| known != name)).map(|name| (name.as_str(), "text", false)))
+        .map(|(name, kind, default)| json!({ "id": name, "name": name, "label": name, "type": kind, "default": default, "valid_format_info": null, "links": { "section": "1" } }))
         .collect();
     let meta = json!({ "count": rows.len(), "status": 200 });
     envelope("fields", rows, meta)
 }
 
 /// One group, with its members; here `type` is the id of the type (`namely-api.md §2.7`).
-pub fn group(departments: &[&str], id: &str, members: &[&str]) -> Response {
-    let found = group_rows(departments).into_iter().find(|group| group["id"] == id);
+pub fn group((departments, words): (&[&str], &Words), id: &str, members: &[&str]) -> Response {
+    let found = group_rows(departments, words).into_iter().find(|group| group["id"] == id);
     let Some(mut found) = found else { return not_found("Group") };
     found["type"] = found["links"]["group_type"].clone();
     found["count"] = json!(members.len());

@@ -12,7 +12,7 @@ use super::distort;
 use super::faults::{Fault, Faults, Kind};
 use super::history::{Exchange, History};
 use super::http::{Admission, Core, Request, Response, http_date};
-use super::population::Person;
+use super::population::{Person, Words};
 use crate::clock::Moment;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -38,6 +38,10 @@ pub struct Options {
     pub hidden_keys: Vec<String>,
     /// What this tenant calls its departments.
     pub departments: &'static [&'static str],
+    /// What it calls everything else, and which departments there are to write.
+    pub words: Words,
+    /// Custom fields that its catalogue has besides.
+    pub fields: Vec<String>,
     /// The token sees only what every token sees (`namely-api.md §3.1`).
     pub restricted: bool,
     /// An OAuth application that may ask for tokens.
@@ -52,6 +56,13 @@ pub struct Options {
     pub overlap: usize,
 }
 
+impl Options {
+    /// The same tenant in the words of another company.
+    pub fn in_words(self, words: Words) -> Self {
+        Self { departments: words.departments, words, ..self }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -62,6 +73,8 @@ impl Default for Options {
             edits_move_updated_at: true,
             hidden_keys: Vec::new(),
             departments: super::population::DEPARTMENTS,
+            words: super::population::WORDS,
+            fields: Vec::new(),
             restricted: false,
             client: None,
             legacy: false,
@@ -230,12 +243,12 @@ impl Namely {
             ["companies", "info"] => catalogue::company_info(&request.base),
             ["profiles"] => self.profiles(request),
             ["profiles", "me"] => self.me(),
-            ["profiles", "fields"] => catalogue::fields(),
+            ["profiles", "fields"] => catalogue::fields(&self.options.fields),
             ["profiles", id] => match self.people.iter().position(|r| r.person.id == *id && !r.vanished) {
                 Some(index) => wire::profiles_envelope(vec![self.profile(index)], json!({ "count": 1, "status": 200 })),
                 None => wire::not_found("Profile"),
             },
-            ["groups"] => catalogue::groups(self.options.departments),
+            ["groups"] => catalogue::groups(self.options.departments, &self.options.words),
             ["groups", id] => {
                 let is_in = |record: &&Record| match &record.groups {
                     Some(ids) => ids.iter().any(|of| of == id),
@@ -244,11 +257,11 @@ impl Namely {
                         .any(|of| of == id),
                 };
                 let members: Vec<&str> = self.people.iter().filter(is_in).map(|r| r.person.id.as_str()).collect();
-                catalogue::group(self.options.departments, id, &members)
+                catalogue::group((self.options.departments, &self.options.words), id, &members)
             }
             ["group_types"] => catalogue::group_types(),
-            ["job_titles"] => catalogue::job_titles(),
-            ["job_tiers"] => catalogue::job_tiers(),
+            ["job_titles"] => catalogue::job_titles(&self.options.words),
+            ["job_tiers"] => catalogue::job_tiers(&self.options.words),
             ["teams"] => catalogue::teams(),
             ["countries"] => catalogue::countries(),
             ["currency_types"] => catalogue::currencies(),
@@ -284,7 +297,7 @@ impl Namely {
             self.options.legacy,
         );
         if let Some(ids) = record.groups.as_ref().filter(|_| !record.person.raw.contains_key("links")) {
-            let groups = catalogue::group_rows(self.options.departments);
+            let groups = catalogue::group_rows(self.options.departments, &self.options.words);
             let shown = groups.iter().filter(|group| ids.iter().any(|id| group["id"] == *id));
             profile["links"]["groups"] =
                 shown.map(|group| json!({ "id": group["id"], "name": group["title"] })).collect();

@@ -1,7 +1,7 @@
 //! Namely's JSON, with the mess of types that recorded traffic shows (`namely-api.md §3.4`).
 
 use super::super::http::Response;
-use super::super::population::{Person, Status, TITLES};
+use super::super::population::{Person, Status, Words};
 use serde_json::{Map, Value, json};
 
 /// Every list and single answer: the resource, `meta`, `links`, `linked`.
@@ -94,14 +94,18 @@ pub(super) fn title_id(index: usize) -> String {
     format!("71713000-0000-4000-8000-{index:012}")
 }
 
-pub(super) fn tier_names() -> Vec<&'static str> {
-    let mut names: Vec<&str> = TITLES.iter().map(|(_, tier)| *tier).collect();
-    names.dedup();
+pub(super) fn tier_names(words: &Words) -> Vec<&'static str> {
+    let mut names: Vec<&str> = Vec::new();
+    for (_, tier) in words.titles {
+        if !names.contains(tier) {
+            names.push(tier);
+        }
+    }
     names
 }
 
-pub(super) fn tier_id(tier: &str) -> String {
-    let index = tier_names().iter().position(|name| *name == tier).unwrap_or(0);
+pub(super) fn tier_id(words: &Words, tier: &str) -> String {
+    let index = tier_names(words).iter().position(|name| *name == tier).unwrap_or(0);
     format!("71e20000-0000-4000-8000-{index:012}")
 }
 

@@ -4,7 +4,7 @@
 //! ignored: who tries a transfer by hand sees it happen, or sees why not.
 
 use super::super::http::{Request, Response};
-use super::super::population::{DEPARTMENTS, OFFICES, Person, Status, TITLES};
+use super::super::population::{Person, Status, Words};
 use super::{Namely, Record, catalogue, wire};
 use crate::clock::Moment;
 use jiff::civil::Date;
@@ -14,7 +14,6 @@ use serde_json::{Map, Value, json};
 const KEPT: [&str; 5] = ["id", "created_at", "updated_at", "full_name", "image"];
 /// What a new profile cannot do without.
 const REQUIRED: [&str; 5] = ["first_name", "last_name", "email", "start_date", "user_status"];
-const EMPLOYEE_TYPES: [&str; 3] = ["Full Time", "Part Time", "Contractor"];
 
 /// A profile as it will be.
 struct Draft {
@@ -63,10 +62,11 @@ impl Namely {
             status: Status::Active,
             start_date: Date::default(),
             departure_date: None,
+            words: self.options.words,
             title: 0,
             department: 0,
             office: 0,
-            employee_type: EMPLOYEE_TYPES[0],
+            employee_type: self.options.words.employee_types[0],
             direct_dial: String::new(),
             on_leave: false,
             manager: None,
@@ -129,20 +129,22 @@ impl Namely {
             "user_status" => person.status = status(value)?,
             "start_date" => person.start_date = self.date(value)?.ok_or("is a required field")?,
             "departure_date" => person.departure_date = self.date(value)?,
-            "employee_type" => match EMPLOYEE_TYPES.iter().find(|known| titled(value) == Some(**known)) {
-                Some(known) => person.employee_type = known,
-                None => keep(person, key, value),
-            },
+            "employee_type" => {
+                match self.options.words.employee_types.iter().find(|known| titled(value) == Some(**known)) {
+                    Some(known) => person.employee_type = known,
+                    None => keep(person, key, value),
+                }
+            }
             "leave_status" => {
                 person.on_leave = value.as_str() == Some("On leave");
                 if !person.on_leave && !value.is_null() && value != "" {
                     keep(person, key, value);
                 }
             }
-            "job_title" => person.title = title(value)?,
+            "job_title" => person.title = title(&self.options.words, value)?,
             "reports_to" => person.manager = self.manager(value)?,
             "links" => self.set_links(draft, value)?,
-            _ if known => keep(person, key, value),
+            _ if known || self.options.fields.iter().any(|field| field == key) => keep(person, key, value),
             _ => return Err("is not a field of this company: /profiles/fields has those that are".to_owned()),
         }
         Ok(())
@@ -151,15 +153,15 @@ impl Namely {
     fn set_links(&self, draft: &mut Draft, value: &Value) -> Result<(), String> {
         for (key, value) in value.as_object().ok_or("is an object")? {
             match key.as_str() {
-                "job_title" => draft.person.title = title(value)?,
+                "job_title" => draft.person.title = title(&self.options.words, value)?,
                 "groups" => {
                     let ids = value.as_array().ok_or(".groups is a list")?;
                     let ids = ids.iter().map(|group| self.group_id(group)).collect::<Result<Vec<_>, _>>()?;
                     let at = |id_of: &dyn Fn(usize) -> String, of: usize| {
                         (0..of).filter(|n| ids.contains(&id_of(*n))).collect::<Vec<_>>()
                     };
-                    let departments = at(&wire::department_id, DEPARTMENTS.len());
-                    let offices = at(&wire::office_id, OFFICES.len());
+                    let departments = at(&wire::department_id, self.options.words.departments.len());
+                    let offices = at(&wire::office_id, self.options.words.offices.len());
                     draft.person.department = departments.first().copied().unwrap_or(draft.person.department);
                     draft.person.office = offices.first().copied().unwrap_or(draft.person.office);
                     let is_plain = (departments.len(), offices.len(), ids.len()) == (1, 1, 2);
@@ -174,7 +176,7 @@ impl Namely {
 
     /// The id of a group that is named by its id or, where no other is called so, by its name.
     fn group_id(&self, group: &Value) -> Result<String, String> {
-        let rows = catalogue::group_rows(self.options.departments);
+        let rows = catalogue::group_rows(self.options.departments, &self.options.words);
         let named = group.as_str().or(group["id"].as_str()).or(group["name"].as_str()).ok_or(".groups are ids")?;
         let found: Vec<&str> = rows
             .iter()
@@ -244,8 +246,8 @@ fn titled(value: &Value) -> Option<&str> {
 }
 
 /// A title by its id or, in exactly these letters, by its name.
-fn title(value: &Value) -> Result<usize, String> {
+fn title(words: &Words, value: &Value) -> Result<usize, String> {
     let named = value["id"].as_str().or(titled(value)).unwrap_or_default();
-    let found = (0..TITLES.len()).find(|n| wire::title_id(*n) == named || TITLES[*n].0 == named);
+    let found = (0..words.titles.len()).find(|n| wire::title_id(*n) == named || words.titles[*n].0 == named);
     found.ok_or_else(|| format!("is not one of /job_titles: {named:?}"))
 }
