@@ -68,5 +68,13 @@ fn oktas_own_sdk_can_use_the_simulated_org_with_every_kind_of_credentials() {
     assert_eq!(seen["ssws"], ssws);
     assert_eq!(seen["bearer"], json!({ "users": 1, "groups": 3, "write_refused": true }));
     assert_eq!(seen["dpop"], json!({ "users": 1, "groups": 3, "write_refused": true }));
+    let life = json!({
+        "schema": 100, "types": ["user"], "hired": "STAGED", "link": true, "begins": "PROVISIONED", "link again": true,
+        "manager": 1, "rules": [["Sales", "ACTIVE"]], "ruled": [true], "app": "life", "named": ["life2"], "roles": [],
+        "administrators": 1, "share": 50, "moved": "Legal", "groups": ["Department Sales", "Everyone"],
+        "found": ["life@example.com"], "left": "DEPROVISIONED", "back": "PROVISIONED", "away": "SUSPENDED",
+        "returned": "ACTIVE", "deleted": "E0000007",
+    });
+    assert_eq!(seen["life"], life, "every step of a life that the service takes");
     assert_eq!(org.core().access_tokens_given(), 2, "each way of calling fetched one token");
 }
