@@ -34,6 +34,10 @@ ci:
 sandbox *flags:
     cargo run --release -- sandbox {{flags}}
 
+# Every order of HR's events in two companies and two orgs; or so many of each story, drawn by a seed
+orders count="all" seed="20261127":
+    ORDERS={{count}} ORDERS_SEED={{seed}} cargo test --all-features --test service tenants_orders
+
 # Chaos for so many minutes; a seed makes the same dice
 chaos minutes="5" seed="41":
     CHAOS_MINUTES={{minutes}} CHAOS_SEED={{seed}} cargo test --all-features --test chaos -- --nocapture
