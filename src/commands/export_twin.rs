@@ -22,9 +22,15 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Profiles on a page.
 const PER_PAGE: usize = 50;
+
+/// What Namely's limit counts in, and a little more.
+const MINUTE: Duration = Duration::from_secs(61);
+/// How often one page is asked for.
+const ATTEMPTS: usize = 3;
 
 /// Flags of `export-twin`.
 #[derive(clap::Args, Clone, Debug)]
@@ -103,14 +109,10 @@ async fn read_people(tenant: &NamelyTenant, config: &Config) -> anyhow::Result<V
     let catalogue = read_catalogue(&client, &tenant.group_types).await.map_err(anyhow::Error::msg)?;
     let reader = Reader::new(&config.rulebook.reads());
     let mut people: BTreeMap<String, RealProfile> = BTreeMap::new();
+    let mut promised = 0;
     for page in 1.. {
-        let target = format!("/profiles?page={page}&per_page={PER_PAGE}");
-        let body = match client.get(&target).await {
-            NamelyReply::Answered { status: 200, body, .. } => body,
-            NamelyReply::Answered { status, .. } => bail!("HTTP {status} on {target}"),
-            NamelyReply::Failed(why) => bail!("{target}: {why}"),
-        };
-        let page = ProfilesPage::read(&body)?;
+        let page = read_page(&client, &format!("/profiles?page={page}&per_page={PER_PAGE}")).await?;
+        promised = page.total_count.unwrap_or(promised);
         for profile in &page.profiles {
             let employee =
                 reader.read(profile, &catalogue).map_err(|problem| anyhow!("a profile cannot be read: {problem:?}"))?;
@@ -120,7 +122,24 @@ async fn read_people(tenant: &NamelyTenant, config: &Config) -> anyhow::Result<V
             break;
         }
     }
+    let shown = people.len() as u64;
+    if shown < promised {
+        bail!("Namely has shown {shown} of {promised} profiles; nothing is written, try again");
+    }
     Ok(people.into_values().collect())
+}
+
+/// One page; where Namely says that it is asked too often, after a minute once more.
+async fn read_page(client: &NamelyClient, target: &str) -> anyhow::Result<ProfilesPage> {
+    for _ in 0..ATTEMPTS {
+        match client.get(target).await {
+            NamelyReply::Answered { status: 200, body, .. } => return Ok(ProfilesPage::read(&body)?),
+            NamelyReply::Answered { status: 406 | 429, .. } => tokio::time::sleep(MINUTE).await,
+            NamelyReply::Answered { status, .. } => bail!("HTTP {status} on {target}"),
+            NamelyReply::Failed(why) => bail!("{target}: {why}"),
+        }
+    }
+    bail!("{target}: Namely is asked too often, by others too; try again later")
 }
 
 fn real(employee: Employee) -> RealProfile {

@@ -6,7 +6,7 @@
 mod line;
 mod twin;
 
-pub use line::{ACCOUNT, GROUP, PROFILE};
+pub use line::{ACCOUNT, Account, GROUP, PROFILE};
 pub use twin::{RealAccount, RealProfile, Twin};
 
 use super::population::{Person, Words};
@@ -42,19 +42,6 @@ impl Format {
             _ => Format::Lines,
         }
     }
-}
-
-/// An account of the org.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Account {
-    /// Okta's word for its status.
-    pub status: String,
-    /// Attributes that are set.
-    pub profile: Map<String, Value>,
-    /// Names of its groups.
-    pub groups: Vec<String>,
-    /// The login of whom it is linked to as a manager.
-    pub manager: Option<String>,
 }
 
 /// A company and its org, as a file has them.

@@ -130,3 +130,22 @@ fn custom_roles_and_resource_sets_can_be_made_read_and_deleted() {
         assert_eq!((org.call("DELETE", &path, None).0, error(&org.call("GET", &path, None))), (204, (404, "E0000007")));
     }
 }
+
+#[test]
+fn a_log_says_who_has_done_something_and_a_share_when_it_was_changed() {
+    let org = Org::new(Options::default());
+    let user = org.made("/api/v1/users", json!({ "profile": profile("a@example.com") }));
+    let me = org.get("/api/v1/users/me")["id"].clone();
+    let events = org.get("/api/v1/logs");
+    let made = &events.as_array().expect("a list")[0];
+    assert_eq!(
+        (&made["target"][0]["id"], &made["actor"]["id"], &made["actor"]["type"]),
+        (&json!(user), &me, &json!("User"))
+    );
+    assert!(made["client"]["ipAddress"].is_string() && made["request"]["ipChain"].is_array(), "{made}");
+    let limits = "/api/v1/principal-rate-limits";
+    assert_eq!(error(&org.call("GET", &format!("{limits}?filter=id%20pr"), None)), (400, "E0000001"));
+    let list = org.get(&format!("{limits}?filter=principalType%20eq%20%22SSWS_TOKEN%22"));
+    assert!(list[0]["createdDate"].is_string() && list[0]["lastUpdate"].is_string(), "{list}");
+    assert_eq!(error(&org.call("GET", &format!("{limits}/prlnothere"), None)), (404, "E0000007"));
+}

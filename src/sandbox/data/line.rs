@@ -1,6 +1,5 @@
 //! One line of a company's file: a profile, or an account.
 
-use super::Account;
 use crate::sandbox::population::{Person, Status, Words};
 use jiff::civil::Date;
 use serde_json::{Map, Value};
@@ -40,6 +39,19 @@ const ON_LEAVE: &str = "On leave";
 /// Okta's words for the status of an account.
 const STATUSES: [&str; 8] =
     ["STAGED", "PROVISIONED", "ACTIVE", "RECOVERY", "PASSWORD_EXPIRED", "LOCKED_OUT", "SUSPENDED", "DEPROVISIONED"];
+
+/// An account of the org.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Account {
+    /// Okta's word for its status.
+    pub status: String,
+    /// Attributes that are set.
+    pub profile: Map<String, Value>,
+    /// Names of its groups.
+    pub groups: Vec<String>,
+    /// The login of whom it is linked to as a manager.
+    pub manager: Option<String>,
+}
 
 /// Whom somebody reports to: an id or an address.
 #[derive(Default)]

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// Id of the SSWS token, as the system log shows it.
 const TOKEN_ID: &str = "00Tsandboxtoken00000";
+/// Id of what is allowed to that token.
+const PRINCIPAL: &str = "prlsandboxprincipal0";
 /// How far back the log goes by default.
 const LOG_DEFAULT: Duration = Duration::from_secs(7 * 86_400);
 
@@ -109,10 +111,16 @@ impl Okta {
 
     fn event_json(&self, number: usize, event: &Event) -> Value {
         let name = self.users.get(&event.target).and_then(|u| u.profile.get("login").cloned());
+        let by = event.by.unwrap_or(OWNER);
+        let actor = self.find_user(by).unwrap_or_else(|_| "00usandboxnobody0000".to_owned());
         json!({
             "uuid": format!("{number:08x}-0000-4000-8000-000000000000"), "published": time(event.at), "version": "0",
             "eventType": event.kind, "severity": "INFO", "displayMessage": event.kind,
-            "actor": { "id": TOKEN_ID, "type": "PublicClientApp", "alternateId": event.by.unwrap_or(OWNER) },
+            // What a token does, its owner has done.
+            "actor": { "id": actor, "type": "User", "alternateId": by, "displayName": by },
+            "client": { "userAgent": null, "zone": "null", "device": "Unknown", "ipAddress": "127.0.0.1" },
+            "request": { "ipChain": [{ "ip": "127.0.0.1", "version": "V4", "source": null }] },
+            "authenticationContext": { "authenticationStep": 0, "externalSessionId": "trssandboxsession000" },
             "outcome": { "result": "SUCCESS", "reason": null },
             "transaction": { "type": "WEB", "id": format!("req{number:08}"), "detail": { "requestApiTokenId": TOKEN_ID } },
             "target": [{ "id": event.target, "type": "User", "alternateId": name }]
@@ -122,9 +130,10 @@ impl Okta {
     #[expect(clippy::cast_possible_truncation, reason = "a percentage")]
     fn principal_json(&self) -> Value {
         json!({
-            "id": "prlsandboxprincipal0", "orgId": "00osandbox0000000000", "principalId": TOKEN_ID, "principalType": "SSWS_TOKEN",
+            "id": PRINCIPAL, "orgId": "00osandbox0000000000", "principalId": TOKEN_ID, "principalType": "SSWS_TOKEN",
             "defaultPercentage": (self.limits.share * 100.0).round() as i64,
-            "defaultConcurrencyPercentage": (self.limits.concurrency_share * 100.0).round() as i64
+            "defaultConcurrencyPercentage": (self.limits.concurrency_share * 100.0).round() as i64,
+            "createdBy": OWNER, "createdDate": time(self.began), "lastUpdatedBy": OWNER, "lastUpdate": time(self.share_changed)
         })
     }
 
@@ -135,12 +144,18 @@ impl Okta {
                 let query = Query::parse(&filter).ok_or_else(|| {
                     problem::validation("filter", &["filter: The field cannot be left blank".to_owned()])
                 })?;
+                if !query.comparisons().iter().any(|(name, _)| *name == "principalType") {
+                    let cause = "filter: principalType is missing".to_owned();
+                    return Err(problem::validation("filter", &[cause]));
+                }
                 let shown = query.matches(&|name| (name == "principalType").then(|| json!("SSWS_TOKEN")));
                 let list: Vec<Value> = shown.then(|| self.principal_json()).into_iter().collect();
                 Ok(Response::json(200, &json!(list)))
             }
+            ("GET" | "PUT", [id]) if *id != PRINCIPAL => Err(problem::not_found(id, "PrincipalRateLimitEntity")),
             ("GET", [_]) => Ok(Response::json(200, &self.principal_json())),
             ("PUT", [_]) => {
+                self.share_changed = self.seen;
                 let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
                 let part = |name: &str| body[name].as_f64().filter(|p| (5.0..=100.0).contains(p)).map(|p| p / 100.0);
                 self.limits.share = part("defaultPercentage").unwrap_or(self.limits.share);

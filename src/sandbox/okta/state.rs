@@ -30,6 +30,9 @@ pub struct Okta {
     pub(super) apps: BTreeMap<String, App>,
     /// User types by id.
     pub(super) types: BTreeMap<String, UserType>,
+    /// When the org was made, and when the share of its token was changed last.
+    pub(super) began: Moment,
+    pub(super) share_changed: Moment,
     /// When the last request came.
     pub(super) seen: Moment,
     pub(super) linked: Vec<LinkedObject>,
@@ -67,6 +70,8 @@ impl Okta {
             rules: BTreeMap::new(),
             apps: BTreeMap::new(),
             types: BTreeMap::from([(DEFAULT_TYPE.to_owned(), default_type(now))]),
+            began: now,
+            share_changed: now,
             seen: now,
             linked: options.manager_links.then(LinkedObject::manager).into_iter().collect(),
             log: Vec::new(),
