@@ -8,8 +8,8 @@ use crate::clock::Moment;
 use crate::domain::plan::starter::Stage;
 use crate::store::{
     Adoption, Filter, Starter, Store, Tx, adoption, attention, ended_access, filter_audit, gap, held_people, holds,
-    linked, missing_people, name_of, nodes, pauses, quarantined, review_outlook, reviews, split_outlook, starters,
-    starters_among, vitals, waiting,
+    leavers_with_access, linked, missing_people, name_of, nodes, pauses, quarantined, review_outlook, reviews,
+    split_outlook, starters, starters_among, vitals, waiting,
 };
 use serde_json::{Value, json};
 
@@ -50,6 +50,7 @@ impl Decisions {
             }
             Ask::Nodes => json!({ "nodes": nodes(&*reader()?)? }),
             Ask::Attention => json!({ "items": attention(&*reader()?, self.rules()?, now)? }),
+            Ask::Leavers => json!({ "leavers": leavers_with_access(&*reader()?, self.rules()?, now)? }),
             Ask::Starters => self.starters(&*reader()?, query, now)?,
             Ask::Backlog => json!({ "people": waiting(&*reader()?, LISTED)? }),
             Ask::Person => {

@@ -44,6 +44,9 @@ pub enum Rules {
 pub enum Refusal {
     #[error("{0}")]
     Bad(String),
+    /// The role of whoever asks does not let them.
+    #[error("{0}")]
+    Forbidden(String),
     #[error("{0}")]
     NotFound(String),
     #[error("{0}")]

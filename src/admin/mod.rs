@@ -1,6 +1,7 @@
 //! Metrics, health and the admin API over HTTP, on a thread of their own: they answer while the pipeline is busy or stuck.
 
 pub(crate) mod answers;
+pub(crate) mod asker;
 mod audit_rows;
 pub(crate) mod auth;
 pub(crate) mod causes;
@@ -16,10 +17,12 @@ mod next;
 mod pausing;
 pub mod people;
 pub mod routes;
+mod sight;
 pub(crate) mod state;
 pub(crate) mod tls;
 mod undo;
 
+use self::asker::{Asker, Looks};
 use self::hook::Becomes;
 use crate::actors::{PollRefused, Pollers, Readiness, Service};
 use crate::clock::Clock;
@@ -96,6 +99,10 @@ pub struct Served {
     pub reload: Option<mpsc::Sender<Reload>>,
     /// Everybody, for searches.
     pub people: People,
+    /// Whether names of groups are hidden from HR.
+    pub hide_groups_from_hr: bool,
+    /// At whom was looked in the last minutes.
+    pub looks: Looks,
     /// Pages for people; nothing but the API without it.
     pub mount: Option<Mount>,
 }
@@ -128,6 +135,8 @@ impl Served {
             certificate: None,
             reload: None,
             people: People::default(),
+            hide_groups_from_hr: service.admin.hide_groups_from_hr,
+            looks: Looks::default(),
             mount: None,
         }
     }
@@ -151,6 +160,8 @@ impl Served {
             certificate: None,
             reload: None,
             people: People::default(),
+            hide_groups_from_hr: config.admin.hide_groups_from_hr,
+            looks: Looks::default(),
             mount: None,
         }
     }
@@ -178,22 +189,28 @@ impl Served {
         keeper.may_act().map_err(|unanswered| Refusal::Failed(keeper.trouble().unwrap_or_else(|| why(unanswered))))
     }
 
-    /// Answers what was asked to be seen; `None` if `ask` is about doing something. Reads the store: for threads that may wait.
-    pub fn read(&self, ask: Ask, parts: &[String], query: &Value) -> Result<Option<Value>, Refusal> {
+    /// Answers what was asked to be seen, as the role of who asks lets them see it; `None` if `ask` is about doing something. Reads
+    /// the store: for threads that may wait.
+    pub fn read(&self, asker: &Asker, ask: Ask, parts: &[String], query: &Value) -> Result<Option<Value>, Refusal> {
+        asker.may(ask)?;
         let running = || {
             self.keeper.as_ref()?;
             Some(Running::new(self.readiness.reasons(), self.readiness.notices(), &self.metrics.text()))
         };
         self.store_answers()?;
-        let mut seen = self.decisions().read(ask, parts, query, running, self.clock.now())?;
+        let (decisions, now) = (self.decisions(), self.clock.now());
+        self.looks.written(&decisions, asker, (ask, parts, query), now)?;
+        let mut seen = decisions.read(ask, parts, query, running, now)?;
         if let (Some(seen), Some(keeper)) = (&mut seen, &self.keeper) {
             pausing::complete(keeper, seen);
         }
-        Ok(seen)
+        seen.map(|seen| decisions.seen_by(asker.role, self.hide_groups_from_hr, ask, seen)).transpose()
     }
 
-    /// Does what `by` asks, who may; answers what came of it.
-    pub async fn decide(&self, ask: Ask, by: &Decider, parts: Vec<String>, body: Value) -> Result<Value, Refusal> {
+    /// Does what somebody asks, if they may; answers what came of it.
+    pub async fn decide(&self, ask: Ask, asker: &Asker, parts: Vec<String>, body: Value) -> Result<Value, Refusal> {
+        asker.may(ask)?;
+        let by = &asker.who;
         tracing::info!(by = by.name, ?ask, "asked for by an operator");
         match ask {
             Ask::Reload | Ask::Poll if self.keeper.is_none() => {
@@ -412,9 +429,9 @@ async fn api(
             return error(HttpResponse::MethodNotAllowed(), format!("only {} is here", methods.join(", ")));
         }
     };
-    if who.role < route.role && !(who.end_access && route.ask == Ask::EndAccess) {
-        let message = format!("{} is a {}; this needs the role {}", who.name, who.role.as_str(), route.role.as_str());
-        return error(HttpResponse::Forbidden(), message);
+    let asker = Asker::of(&who);
+    if let Err(why) = asker.may(route.ask) {
+        return refused(why);
     }
     let largest = route.largest_body();
     let bytes = match read(payload, largest).await {
@@ -428,10 +445,10 @@ async fn api(
         Err(why) => return error(HttpResponse::BadRequest(), why),
     };
     let answered = if route.method == "POST" {
-        served.decide(route.ask, &who.decider(), parts, body).await
+        served.decide(route.ask, &asker, parts, body).await
     } else {
         let served = served.clone();
-        let read = web::block(move || served.read(route.ask, &parts, &query)).await;
+        let read = web::block(move || served.read(&asker, route.ask, &parts, &query)).await;
         let read = read.map_err(|e| Refusal::Failed(e.to_string())).and_then(|read| read);
         read.and_then(|seen| seen.ok_or_else(|| Refusal::NotFound("there is nothing to be seen".into())))
     };
@@ -441,6 +458,7 @@ async fn api(
 fn refused(refusal: Refusal) -> HttpResponse {
     match refusal {
         Refusal::Bad(why) => error(HttpResponse::BadRequest(), why),
+        Refusal::Forbidden(why) => error(HttpResponse::Forbidden(), why),
         Refusal::NotFound(why) => error(HttpResponse::NotFound(), why),
         Refusal::Conflict(why) => error(HttpResponse::Conflict(), why),
         Refusal::Failed(why) => error(HttpResponse::InternalServerError(), why),

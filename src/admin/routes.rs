@@ -3,7 +3,7 @@
 pub use super::fields::{Field, Kind};
 
 use super::fields::{self, field};
-use crate::config::Role;
+use crate::config::Permission;
 use serde_json::{Map, Value, json};
 
 /// What a request asks for: the row of [`ROUTES`] says what it is about.
@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 pub enum Ask {
     Status,
     Attention,
+    Leavers,
     Starters,
     Backlog,
     Person,
@@ -68,8 +69,8 @@ pub struct Route {
     pub method: &'static str,
     /// Below `/api/v1`; parts in braces stand for anything.
     pub path: &'static str,
-    /// Who may.
-    pub role: Role,
+    /// What somebody must be permitted who asks it.
+    pub needs: Permission,
     /// For OpenAPI.
     pub about: &'static str,
     /// What can stand behind the question mark.
@@ -79,15 +80,20 @@ pub struct Route {
 }
 
 const fn read(ask: Ask, path: &'static str, about: &'static str) -> Route {
-    Route { ask, method: "GET", path, role: Role::Viewer, about, query: &[], body: &[] }
+    Route { ask, method: "GET", path, needs: Permission::State, about, query: &[], body: &[] }
 }
 
 const fn choose(ask: Ask, path: &'static str, about: &'static str, query: &'static [Field]) -> Route {
-    Route { ask, method: "GET", path, role: Role::Viewer, about, query, body: &[] }
+    Route { ask, method: "GET", path, needs: Permission::State, about, query, body: &[] }
 }
 
-const fn act(ask: Ask, path: &'static str, role: Role, about: &'static str, body: &'static [Field]) -> Route {
-    Route { ask, method: "POST", path, role, about, query: &[], body }
+const fn act(ask: Ask, path: &'static str, needs: Permission, about: &'static str, body: &'static [Field]) -> Route {
+    Route { ask, method: "POST", path, needs, about, query: &[], body }
+}
+
+/// What another permission than `State` is needed for.
+const fn with(needs: Permission, route: Route) -> Route {
+    Route { needs, ..route }
 }
 
 const DECISION: &[Field] = &[
@@ -148,76 +154,103 @@ pub const ROUTES: &[Route] = &[
     act(
         Ask::DrainNode,
         "/nodes/{name}/drain",
-        Role::Operator,
+        Permission::Operate,
         "Have a node hand over to another one that lives: before it is stopped or brought up to date.",
         &[],
     ),
-    read(Ask::Attention, "/attention", "Everything that waits for a person, and what is remarkable."),
-    choose(
-        Ask::Starters,
-        "/starters",
-        "Who starts soon, and what stands in their way.",
-        &[
-            field("days", Kind::Number, false, "so many days ahead; 14 without it"),
-            field("org", Kind::Text, false, "only this org"),
-            field(
-                "listed",
-                Kind::Flag,
-                false,
-                "of the list of people that is kept, which is at most a minute old: quick",
-            ),
-        ],
+    with(
+        Permission::People,
+        read(Ask::Attention, "/attention", "Everything that waits for a person, and what is remarkable."),
+    ),
+    with(
+        Permission::People,
+        read(Ask::Leavers, "/leavers", "Who has left and still has access, the most urgent first."),
+    ),
+    with(
+        Permission::People,
+        choose(
+            Ask::Starters,
+            "/starters",
+            "Who starts soon, and what stands in their way.",
+            &[
+                field("days", Kind::Number, false, "so many days ahead; 14 without it"),
+                field("org", Kind::Text, false, "only this org"),
+                field(
+                    "listed",
+                    Kind::Flag,
+                    false,
+                    "of the list of people that is kept, which is at most a minute old: quick",
+                ),
+            ],
+        ),
     ),
     read(Ask::Backlog, "/backlog", "Who waits to be worked on, in the order of service; at most 500."),
-    choose(
-        Ask::Person,
-        "/people/{person}",
-        "What happened to somebody: by profile, email, login or full name.",
-        &[
-            field("all", Kind::Flag, false, "from the beginning; the newest 200 audit rows without it"),
-            field("org", Kind::Text, false, "only in this org"),
-        ],
+    with(
+        Permission::Audit,
+        choose(
+            Ask::Person,
+            "/people/{person}",
+            "What happened to somebody: by profile, email, login or full name.",
+            &[
+                field("all", Kind::Flag, false, "from the beginning; the newest 200 audit rows without it"),
+                field("org", Kind::Text, false, "only in this org"),
+            ],
+        ),
     ),
-    choose(
-        Ask::People,
-        "/people",
-        "Everybody, searched, sorted and page by page; what is listed was so at the time that the answer says.",
-        &[
-            field("text", Kind::Text, false, "words of a name, email, login, department, title or id, in any alphabet"),
-            field("org", Kind::Text, false, "only in this org"),
-            field("state", Kind::Text, false, "only who is quarantined, held, undecided, under way or done"),
-            field("profile", Kind::Text, false, "only the person of this profile"),
-            field("leavers", Kind::Flag, false, "only whose access is over, or who has a last day"),
-            field("sort", Kind::Text, false, "by this field of a person; from the end with - in front of it"),
-            field("page", Kind::Number, false, "this page, from 1 on"),
-            field("size", Kind::Number, false, "people of a page; 50 without it"),
-        ],
+    with(
+        Permission::People,
+        choose(
+            Ask::People,
+            "/people",
+            "Everybody, searched, sorted and page by page; what is listed was so at the time that the answer says.",
+            &[
+                field(
+                    "text",
+                    Kind::Text,
+                    false,
+                    "words of a name, email, login, department, title or id, in any alphabet",
+                ),
+                field("org", Kind::Text, false, "only in this org"),
+                field("state", Kind::Text, false, "only who is quarantined, held, undecided, under way or done"),
+                field("profile", Kind::Text, false, "only the person of this profile"),
+                field("leavers", Kind::Flag, false, "only whose access is over, or who has a last day"),
+                field("sort", Kind::Text, false, "by this field of a person; from the end with - in front of it"),
+                field("page", Kind::Number, false, "this page, from 1 on"),
+                field("size", Kind::Number, false, "people of a page; 50 without it"),
+            ],
+        ),
     ),
-    choose(
-        Ask::Target,
-        "/targets/{target}",
-        "Somebody in one org: what Namely says, what each rule gives, what Okta has, what would change, and what happened.",
-        &[field("all", Kind::Flag, false, "all that happened; the newest 200 audit rows without it")],
+    with(
+        Permission::People,
+        choose(
+            Ask::Target,
+            "/targets/{target}",
+            "Somebody in one org: what Namely says, what each rule gives, what Okta has, what would change, and what happened.",
+            &[field("all", Kind::Flag, false, "all that happened; the newest 200 audit rows without it")],
+        ),
     ),
-    choose(
-        Ask::Audit,
-        "/audit",
-        "Rows of the audit, the newest first; `next` says before which row the search goes on.",
-        &[
-            field("text", Kind::Text, false, "rows that say this somewhere: a name, an actor, an id of a request"),
-            field("person", Kind::Text, false, "about them: profile, email, login or full name"),
-            field("kind", Kind::Text, false, "of this kind"),
-            field(
-                "routine",
-                Kind::Flag,
-                false,
-                "also what happens with every change; without it only what people ask about",
-            ),
-            field("from", Kind::Text, false, "written then or later, as 2026-05-04T06:00:00Z"),
-            field("to", Kind::Text, false, "written before then"),
-            field("before", Kind::Number, false, "older than this row"),
-            field("size", Kind::Number, false, "so many rows, 100 without it, 10,000 at most"),
-        ],
+    with(
+        Permission::Audit,
+        choose(
+            Ask::Audit,
+            "/audit",
+            "Rows of the audit, the newest first; `next` says before which row the search goes on.",
+            &[
+                field("text", Kind::Text, false, "rows that say this somewhere: a name, an actor, an id of a request"),
+                field("person", Kind::Text, false, "about them: profile, email, login or full name"),
+                field("kind", Kind::Text, false, "of this kind"),
+                field(
+                    "routine",
+                    Kind::Flag,
+                    false,
+                    "also what happens with every change; without it only what people ask about",
+                ),
+                field("from", Kind::Text, false, "written then or later, as 2026-05-04T06:00:00Z"),
+                field("to", Kind::Text, false, "written before then"),
+                field("before", Kind::Number, false, "older than this row"),
+                field("size", Kind::Number, false, "so many rows, 100 without it, 10,000 at most"),
+            ],
+        ),
     ),
     choose(Ask::Holds, "/holds", "What waits for a decision.", DECIDED_TOO),
     read(Ask::Hold, "/holds/{id}", "Who is held, and what would be done to them."),
@@ -227,14 +260,14 @@ pub const ROUTES: &[Route] = &[
     act(
         Ask::Retry,
         "/quarantine/retry",
-        Role::Operator,
+        Permission::Operate,
         "Try somebody once more who is quarantined.",
         &[field("person", Kind::Text, false, "profile, email, login or full name; everybody without it")],
     ),
     act(
         Ask::Pause,
         "/pause",
-        Role::Operator,
+        Permission::Operate,
         "Stop writes: all, those to one org, those of one kind.",
         &[
             field("why", Kind::Text, true, "for the audit, and for whoever wonders"),
@@ -245,7 +278,7 @@ pub const ROUTES: &[Route] = &[
     act(
         Ask::Resume,
         "/resume",
-        Role::Operator,
+        Permission::Operate,
         "Let writes go on.",
         &[field("id", Kind::Number, false, "number of the pause; all without it")],
     ),
@@ -266,7 +299,7 @@ pub const ROUTES: &[Route] = &[
     act(
         Ask::EndAccess,
         "/access/end",
-        Role::Approver,
+        Permission::Decide,
         "End somebody's access now, before HR has said so; a token with end_access may, whatever its role.",
         &[
             field("people", Kind::Texts, false, "whose: profile, email, login or full name of each"),
@@ -280,7 +313,7 @@ pub const ROUTES: &[Route] = &[
     act(
         Ask::RestoreAccess,
         "/access/restore",
-        Role::Approver,
+        Permission::Decide,
         "Take back the end of access: who has asked for it within 10 minutes, later somebody else.",
         &[
             field("person", Kind::Text, true, "profile, email, login or full name"),
@@ -292,28 +325,28 @@ pub const ROUTES: &[Route] = &[
     act(
         Ask::Fix,
         "/fix",
-        Role::Operator,
+        Permission::Operate,
         "Bring people to what Namely says, through the safeguards.",
         &[ORG, field("targets", Kind::Numbers, true, "whom")],
     ),
     act(
         Ask::Reconcile,
         "/reconcile",
-        Role::Operator,
+        Permission::Operate,
         "Read an org again as a whole, and compare.",
         &[field("org", Kind::Text, false, "only this org; every one without it")],
     ),
     act(
         Ask::Reload,
         "/reload",
-        Role::Operator,
+        Permission::Operate,
         "Read the configuration again and exchange it: whole, or not at all.",
         &[],
     ),
     act(
         Ask::Poll,
         "/poll",
-        Role::Operator,
+        Permission::Operate,
         "Read one profile of a tenant at once, instead of waiting for the next pass.",
         &[
             field("tenant", Kind::Text, true, "the tenant, by its name in the configuration"),
@@ -323,7 +356,7 @@ pub const ROUTES: &[Route] = &[
     act(
         Ask::ApprovePlan,
         "/plans/approve",
-        Role::Approver,
+        Permission::Decide,
         "Let go what a saved plan says, word by word.",
         &[
             field("plan", Kind::Text, true, "the checksum of the plan, for the audit"),
@@ -356,7 +389,7 @@ pub const ROUTES: &[Route] = &[
     act(
         Ask::Undo,
         "/undo",
-        Role::Approver,
+        Permission::Decide,
         "Restore what was before, through the safeguards: exactly what was shown with this code.",
         &[
             field("code", Kind::Text, true, "the code of what was shown"),
@@ -371,7 +404,7 @@ pub const ROUTES: &[Route] = &[
     act(
         Ask::Release,
         "/undo/release",
-        Role::Approver,
+        Permission::Decide,
         "Let go of what an undo has restored.",
         &[
             field("org", Kind::Text, false, "only in this org; needed with targets"),
@@ -382,14 +415,14 @@ pub const ROUTES: &[Route] = &[
     act(
         Ask::Adopt,
         "/orgs/{org}/adopt",
-        Role::Approver,
+        Permission::Decide,
         "Accept the report of first contact: writing begins.",
         &[field("code", Kind::Text, true, "the code of the report that was shown: another one is refused")],
     ),
     act(
         Ask::AcceptReview,
         "/reviews/{id}/accept",
-        Role::Approver,
+        Permission::Decide,
         "The two are one person.",
         &[
             field("code", Kind::Text, true, "the code of what was shown: the decision is bound to it"),
@@ -400,7 +433,7 @@ pub const ROUTES: &[Route] = &[
     act(
         Ask::Split,
         "/links/split",
-        Role::Approver,
+        Permission::Decide,
         "A profile is somebody else than the account or the person it is linked to.",
         &[
             ORG,
@@ -412,58 +445,58 @@ pub const ROUTES: &[Route] = &[
     act(
         Ask::AcceptList,
         "/orgs/{org}/accept-list",
-        Role::Approver,
+        Permission::Decide,
         "Accounts that Okta's lists lack were deleted: each is asked for, and forgotten if it is gone.",
         &[],
     ),
     act(
         Ask::MakeGroup,
         "/orgs/{org}/make-group",
-        Role::Approver,
+        Permission::Decide,
         "A group of the mapping that somebody else has deleted in Okta is made and filled again.",
         &[field("group", Kind::Text, true, "its name")],
     ),
     act(
         Ask::LeaveGroup,
         "/orgs/{org}/leave-group",
-        Role::Approver,
+        Permission::Decide,
         "A group of the mapping that somebody else has deleted in Okta is done without.",
         &[field("group", Kind::Text, true, "its name")],
     ),
     act(
         Ask::RejectReview,
         "/reviews/{id}/reject",
-        Role::Approver,
+        Permission::Decide,
         "The two are different people.",
         &[field("code", Kind::Text, true, "the code of what was shown: the decision is bound to it")],
     ),
     act(
         Ask::EndMissing,
         "/missing/end",
-        Role::Approver,
+        Permission::Decide,
         "Somebody whom Namely does not show any more has left: access ends, through the safeguards.",
         MISSING,
     ),
     act(
         Ask::KeepMissing,
         "/missing/keep",
-        Role::Approver,
+        Permission::Decide,
         "Somebody whom Namely does not show any more stays as they are.",
         MISSING,
     ),
-    act(Ask::Approve, "/holds/{id}/approve", Role::Approver, "Let go exactly what was shown.", DECISION),
-    act(Ask::Reject, "/holds/{id}/reject", Role::Approver, "Keep it from being done.", DECISION),
+    act(Ask::Approve, "/holds/{id}/approve", Permission::Decide, "Let go exactly what was shown.", DECISION),
+    act(Ask::Reject, "/holds/{id}/reject", Permission::Decide, "Keep it from being done.", DECISION),
     act(
         Ask::Reverse,
         "/holds/{id}/reverse",
-        Role::Approver,
+        Permission::Decide,
         "Take back what was rejected: it is evaluated as if it were asked for the first time.",
         DECISION,
     ),
     act(
         Ask::Cancel,
         "/holds/{id}/cancel",
-        Role::Viewer,
+        Permission::Veto,
         "Stop what the only approver has approved, before its delay is over.",
         &[],
     ),
@@ -540,13 +573,13 @@ fn operation(route: &Route) -> Value {
     let mut operation = json!({
         "operationId": format!("{:?}", route.ask).to_lowercase(),
         "summary": route.about,
-        "description": format!("Needs the role {} or a higher one.", route.role.as_str()),
+        "description": format!("Needs the role {}.", route.needs.holders()),
         "parameters": parameters,
         "responses": {
             "200": { "description": "done, or seen", "content": { "application/json": {} } },
             "400": error("the request cannot be understood; the error says what to change"),
             "401": error("no such token"),
-            "403": error("the token may not do this"),
+            "403": error("the role of the token may not ask this; the error names the roles that may"),
             "404": error("nothing of that name"),
             "408": error("the body did not arrive in time"),
             "409": error("it is not so any more, or cannot be done now; the error says why"),

@@ -134,6 +134,7 @@ pub fn describe(event: &Event) -> String {
             1 => format!("a sign-in to the console from {} was refused", it.from),
             times => format!("a sign-in to the console from {} was refused, for the {times}. time in a row", it.from),
         },
+        Event::Viewed(it) => format!("{} has looked at this person, as {}: {}", it.by, it.role, it.what),
         Event::Unreached(it) => with(format!("{} takes no messages", it.who()), Some(&it.said)),
         Event::Reached(it) => format!("{} takes messages again", who(&it.channel, it.recipient.as_deref())),
         Event::Unknown { kind, detail } => format!("{kind}: {detail}"),

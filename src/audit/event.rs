@@ -13,6 +13,7 @@ use super::details::{
 };
 use super::reach::{Reached, Unreached};
 use super::sign_in::{SignIn, SignInRefused};
+use super::viewing::Viewed;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -136,6 +137,8 @@ kinds! {
     Started(Started) = "started",
     SignedIn(SignIn) = "signed_in",
     SignInRefused(SignInRefused) = "sign_in_refused",
+    /// Somebody has looked at one person, whose role asks for that to be written down.
+    Viewed(Viewed) = "viewed",
     /// A receiver of messages takes none.
     Unreached(Unreached) = "unreached",
     Reached(Reached) = "reached",

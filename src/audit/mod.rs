@@ -14,6 +14,7 @@ pub mod record;
 pub(crate) mod row;
 pub(crate) mod sign_in;
 pub(crate) mod verify;
+pub(crate) mod viewing;
 pub(crate) mod words;
 
 #[cfg(test)]

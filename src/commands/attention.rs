@@ -28,6 +28,8 @@ const ORDER: [&str; 10] = [
 /// Prints the list.
 pub async fn attention(asking: &Asking) -> anyhow::Result<ExitCode> {
     let message = asking.at.to_read()?.read(Ask::Attention, &[], json!({})).await?;
+    let hidden: Option<Vec<String>> = part(message.clone(), "hidden")?;
+    let hidden = hidden.unwrap_or_default();
     let items: Vec<AttentionItem> = part(message, "items")?;
     if asking.json {
         println!("{}", serde_json::to_string_pretty(&items)?);
@@ -39,6 +41,9 @@ pub async fn attention(asking: &Asking) -> anyhow::Result<ExitCode> {
             rows.add_row([&cause.what, &cause.who(), &cause.location, &cause.profile(), &cause.why]);
         }
         println!("{rows}");
+    }
+    if !asking.json {
+        hidden.iter().for_each(|what| println!("hidden for your role: {what}"));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -50,7 +50,7 @@ fn of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(refusal) = cause.downcast_ref::<Refusal>() {
         return Some(match refusal {
             Refusal::Bad(_) => USAGE,
-            Refusal::NotFound(_) | Refusal::Conflict(_) => REFUSED,
+            Refusal::Forbidden(_) | Refusal::NotFound(_) | Refusal::Conflict(_) => REFUSED,
             Refusal::Failed(_) | Refusal::Ending(_) => CANNOT_SAY,
         });
     }

@@ -22,6 +22,8 @@ pub struct Admin {
     pub tls: Option<TlsFiles>,
     /// The pages for people.
     pub console: ConsoleSettings,
+    /// Whether names of groups are hidden from the role `hr`, over the API as in the console.
+    pub hide_groups_from_hr: bool,
 }
 
 /// The pages for people, at the same address as the admin API.
@@ -111,10 +113,11 @@ pub fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, listen: SocketAdd
     }
     let hook_secret =
         s.text(r, "hook_secret").and_then(|at| strong(r, "admin.hook_secret", at, secrets)).map(Live::from);
+    let hide_groups_from_hr = s.flag(r, "hide_groups_from_hr").unwrap_or(false);
     let pages = s.section(r, "console");
     let console = ConsoleSettings { provider, ..console(r, pages, listen, tls.is_some() || behind_tls) };
     s.finish(r);
-    Admin { tokens, hook_secret, tls, console }
+    Admin { tokens, hook_secret, tls, console, hide_groups_from_hr }
 }
 
 fn console(r: &mut Reader, mut s: Section, listen: SocketAddr, encrypted: bool) -> ConsoleSettings {

@@ -17,6 +17,7 @@ pub(crate) mod place;
 pub(crate) mod provider;
 mod reader;
 pub(crate) mod reload;
+mod role;
 mod rules;
 mod safeguards;
 mod scopes;
@@ -32,12 +33,13 @@ pub(crate) use net::Http;
 pub(crate) use notify::Channel;
 pub use provider::Provider;
 pub(crate) use reader::{Problem, Problems};
+pub use role::{Permission, Role};
 #[cfg(any(test, fuzzing))]
 pub(crate) use rules::read_table;
 pub use scopes::{scopes, uses, with_scopes};
 pub(crate) use telemetry::{Logs, Telemetry};
 pub(crate) use token::approvers;
-pub use token::{Role, Token, Tokens};
+pub use token::{Token, Tokens};
 
 use crate::clock::Moment;
 use crate::domain::guard::renamed::{Addresses, Renaming};

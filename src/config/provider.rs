@@ -2,8 +2,9 @@
 
 use super::net::Http;
 use super::reader::{At, Reader, Section};
+use super::role::{Permission, Role};
 use super::secret::Secrets;
-use super::token::{Role, Token, strong};
+use super::token::{Token, strong};
 use crate::domain::hex;
 use crate::domain::plan::limits::SignIn;
 use crate::domain::{Decider, Mapping};
@@ -32,7 +33,7 @@ pub struct Provider {
     pub client_secret: SecretString,
     /// The claim that lists groups.
     pub groups: String,
-    /// Groups by what their members may do, the most first.
+    /// Groups by what their members may do, in the order of `Role::ALL`.
     pub roles: Vec<(Role, Vec<String>)>,
     /// The org whose own sign-in it is, if it is one that is kept true here.
     pub org: Option<String>,
@@ -43,7 +44,7 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// The most that members of these groups may do; nothing for members of none that is named.
+    /// The role of most permissions that members of these groups have; nothing for members of none that is named.
     pub fn role(&self, groups: &[String]) -> Option<Role> {
         let has = |named: &[String]| named.iter().any(|name| groups.contains(name));
         self.roles.iter().find(|(_, named)| has(named)).map(|(role, _)| *role)
@@ -68,7 +69,7 @@ impl Provider {
 
     /// What its groups give in the org that it belongs to.
     pub fn sign_in(&self) -> Option<SignIn> {
-        let approvers = self.roles.iter().filter(|(role, _)| *role == Role::Approver);
+        let approvers = self.roles.iter().filter(|(role, _)| role.may(Permission::Decide));
         let approvers: BTreeSet<String> = approvers.flat_map(|(_, groups)| groups.iter().cloned()).collect();
         self.org.clone().map(|org| SignIn { org, approvers })
     }
@@ -89,10 +90,9 @@ pub fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, http: &Http) -> O
     let org = s.text(r, "org").map(|at| at.value);
     let location = s.location();
     let mut named = s.section(r, "roles");
-    let keys = [(Role::Approver, "approver"), (Role::Operator, "operator"), (Role::Viewer, "viewer")];
-    let roles: Vec<(Role, Vec<String>)> = keys
+    let roles: Vec<(Role, Vec<String>)> = Role::ALL
         .into_iter()
-        .filter_map(|(role, key)| named.texts(r, key).map(|at: At<Vec<String>>| (role, at.value)))
+        .filter_map(|role| named.texts(r, role.as_str()).map(|at: At<Vec<String>>| (role, at.value)))
         .filter(|(_, groups)| !groups.is_empty())
         .collect();
     named.finish(r);
@@ -151,8 +151,10 @@ pub fn settle<'a>(
             r.problem(provider.place.clone(), message);
         }
     }
-    let has_approvers = provider.roles.iter().any(|(role, _)| *role == Role::Approver);
-    for token in tokens.iter().filter(|token| has_approvers && token.role == Role::Approver && token.person.is_none()) {
+    let has_approvers = provider.roles.iter().any(|(role, _)| role.may(Permission::Decide));
+    for token in
+        tokens.iter().filter(|token| has_approvers && token.role.may(Permission::Decide) && token.person.is_none())
+    {
         let message = format!(
             "admin.tokens: {:?} approves and does not say whose it is: somebody who also signs in over admin.oidc would have two \
              votes; write person = \"ANN@ACME.COM\", as the provider calls them",

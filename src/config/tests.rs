@@ -266,7 +266,8 @@ fn with_oidc(more: &str) -> Result<Config, Problems> {
 
 #[test]
 fn it_is_known_which_org_lets_people_into_the_console_and_what_its_groups_give() {
-    let config = with_oidc("[admin.oidc.roles]\napprover = [\"Sync Approvers\"]\nviewer = [\"IT\"]\n");
+    let groups = "approver = [\"Sync Approvers\"]\nviewer = [\"IT\"]\nauditor = [\"Audit\"]\nhr = [\"People\"]\n";
+    let config = with_oidc(&format!("[admin.oidc.roles]\n{groups}"));
     let config = config.unwrap_or_else(|e| panic!("{e}"));
     let provider = config.admin.console.provider.as_ref().expect("is there");
     assert_eq!((provider.org.as_deref(), provider.name.as_str()), (Some("acme"), "acme.okta.com"));
@@ -275,8 +276,8 @@ fn it_is_known_which_org_lets_people_into_the_console_and_what_its_groups_give()
         provider.role(&groups).map(Role::as_str)
     };
     assert_eq!(
-        [role(&["IT", "Sync Approvers"]), role(&["IT"]), role(&["it"])],
-        [Some("approver"), Some("viewer"), None]
+        [role(&["IT", "Sync Approvers"]), role(&["People", "Audit"]), role(&["People"]), role(&["it"])],
+        [Some("approver"), Some("auditor"), Some("hr"), None]
     );
     let sign_in = config.rulebook.safeguards.sign_in.as_ref().expect("is known");
     assert!(sign_in.org == "acme" && sign_in.approvers.contains("Sync Approvers"));
@@ -295,6 +296,8 @@ fn a_provider_that_would_give_somebody_more_than_they_have_is_refused_with_what_
     assert!(both.contains("governs \"Sync Approvers\"") && both.contains("person = "), "{both}");
     let theirs = token.replace("role", "person = \"ann@acme.com\"\nrole");
     assert_eq!(said(&format!("[admin.oidc.roles]\napprover = [\"Sync Approvers\"]\n{theirs}")), "");
+    let for_hr = "[admin.oidc.roles]\nhr = [\"Sync HR\"]\nauditor = [\"Sync Audit\"]\n";
+    assert_eq!(said(&format!("{for_hr}{governed}")), "", "groups that decide nothing may be governed by a rule");
     assert!(said("").contains("nobody could sign in"));
     assert!(
         said("org = \"other\"\n[admin.oidc.roles]\nviewer = [\"IT\"]\n")

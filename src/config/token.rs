@@ -1,40 +1,17 @@
 //! Who may use the admin API with a token, and what for.
 
 use super::reader::{At, Reader, Section};
+use super::role::{Permission, Role};
 use super::secret::{Secrets, is_absent};
 use crate::domain::{Decider, hex};
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{Context, SHA256};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Characters that a token has at least.
 const SHORTEST_TOKEN: usize = 24;
-
-/// What a token may do; each role may do what the ones before it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Look.
-    Viewer,
-    /// Pause, resume, try again, read again.
-    Operator,
-    /// Decide about holds.
-    Approver,
-}
-
-impl Role {
-    /// The word for it in the configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Role::Viewer => "viewer",
-            Role::Operator => "operator",
-            Role::Approver => "approver",
-        }
-    }
-}
 
 /// Somebody who may ask.
 #[derive(Clone, Debug)]
@@ -111,7 +88,7 @@ pub(super) fn join(tokens: &mut [Token]) {
 
 /// How many people can approve over the API: principals, not tokens.
 pub fn approvers(tokens: &[Token]) -> usize {
-    let who = tokens.iter().filter(|token| token.role >= Role::Approver).map(Token::decider);
+    let who = tokens.iter().filter(|token| token.role.may(Permission::Decide)).map(Token::decider);
     who.map(|who| who.principal().to_owned()).collect::<BTreeSet<_>>().len()
 }
 
@@ -133,7 +110,7 @@ pub(super) fn strong(r: &mut Reader, key: &str, at: At<String>, secrets: &Secret
 /// Reads one of `[[admin.tokens]]`.
 pub(super) fn admin_token(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Option<Token> {
     let name = s.required_text(r, "name", "ann");
-    let roles = [Role::Viewer, Role::Operator, Role::Approver].map(|role| (role.as_str(), role));
+    let roles = Role::ALL.map(|role| (role.as_str(), role));
     let role = s.choice(r, "role", &roles);
     let key = format!("{}.token", s.path);
     let token = s.required_text(r, "token", "env:ADMIN_TOKEN").and_then(|at| strong(r, &key, at, secrets));

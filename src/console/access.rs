@@ -5,7 +5,7 @@ use super::session::Visitor;
 use super::shared::Console;
 use crate::admin::auth;
 use crate::admin::routes::Ask;
-use crate::config::Role;
+use crate::config::Permission;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
@@ -55,7 +55,7 @@ pub async fn end(console: Data<Console>, request: HttpRequest, number: Path<u64>
         Err(answer) => return answer,
     };
     let number = number.into_inner();
-    let allowed = if number == visitor.number { Ok(()) } else { may(&visitor, Role::Operator) };
+    let allowed = if number == visitor.number { Ok(()) } else { may(&visitor, Permission::Operate) };
     let done = allowed.and_then(|()| match console.sessions.end_numbered(number) {
         Some(ended) => {
             tracing::info!(by = visitor.who.name, of = ended.who.name, "a session of the console was ended");
@@ -73,9 +73,12 @@ pub async fn reload(console: Data<Console>, request: HttpRequest, payload: Paylo
         Err(answer) => return answer,
     };
     let done = async {
-        may(&visitor, Role::Operator)?;
-        let said =
-            console.served.decide(Ask::Reload, &visitor.who, Vec::new(), json!({})).await.map_err(|e| e.to_string())?;
+        may(&visitor, Permission::Operate)?;
+        let said = console
+            .served
+            .decide(Ask::Reload, &visitor.asker(), Vec::new(), json!({}))
+            .await
+            .map_err(|e| e.to_string())?;
         let changes = said["changes"].as_array().into_iter().flatten();
         let shown: Vec<String> = changes.filter_map(|change| change["key"].as_str().map(str::to_owned)).collect();
         Ok(match shown.is_empty() {

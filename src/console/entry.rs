@@ -4,12 +4,12 @@ use super::form::Form;
 use super::pages;
 use super::request::{comes_from_here, cookie_name, host, session};
 use super::respond::{html, redirect};
+use super::seen::Seen;
 use super::session::{Flash, Visitor};
 use super::shared::Console;
 use super::threads::Undone;
-use crate::admin::Served;
 use crate::admin::decisions::Refusal;
-use crate::config::Role;
+use crate::config::{Permission, Role};
 use actix_web::http::Method;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
@@ -17,20 +17,26 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// Screens in the order of the menu: word, title, address, key.
-const SCREENS: &[(&str, &str, &str, &str)] = &[
-    ("tonight", "Tonight", "/", "t"),
-    ("holds", "Holds", "/holds", "h"),
-    ("people", "People", "/people", "p"),
-    ("quarantine", "Quarantine", "/quarantine", "q"),
-    ("starters", "Starters", "/starters", "s"),
-    ("leavers", "Leavers", "/leavers", "l"),
-    ("matches", "Matches", "/matches", "m"),
-    ("audit", "Audit", "/audit", "a"),
-    ("orgs", "Okta and Namely", "/orgs", "o"),
-    ("access", "Access", "/access", "c"),
-    ("help", "Help", "/help", "?"),
+/// Screens in the order of the menu: word, title, address, key, and what is needed to see it.
+const SCREENS: &[(&str, &str, &str, &str, Permission)] = &[
+    ("tonight", "Tonight", "/", "t", Permission::State),
+    ("attention", "Attention", "/attention", "w", Permission::People),
+    ("holds", "Holds", "/holds", "h", Permission::State),
+    ("people", "People", "/people", "p", Permission::People),
+    ("quarantine", "Quarantine", "/quarantine", "q", Permission::State),
+    ("starters", "Starters", "/starters", "s", Permission::People),
+    ("leavers", "Leavers", "/leavers", "l", Permission::People),
+    ("matches", "Matches", "/matches", "m", Permission::State),
+    ("audit", "Audit", "/audit", "a", Permission::Audit),
+    ("orgs", "Okta and Namely", "/orgs", "o", Permission::State),
+    ("access", "Access", "/access", "c", Permission::Configuration),
+    ("help", "Help", "/help", "?", Permission::People),
 ];
+
+/// Where a role begins: the first screen that it sees.
+pub fn home(role: Role) -> &'static str {
+    SCREENS.iter().find(|(.., needs)| role.may(*needs)).map_or("/help", |(_, _, href, ..)| href)
+}
 
 /// What the frame around every page says.
 #[derive(Clone, Debug, Serialize)]
@@ -45,8 +51,13 @@ pub struct Frame {
     live: bool,
     flash: Option<Flash>,
     nav: Vec<Item>,
+    /// Where the first screen of the role is.
+    home: &'static str,
     pub may_operate: bool,
     pub may_approve: bool,
+    sees_state: bool,
+    sees_audit: bool,
+    sees_configuration: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -55,6 +66,8 @@ struct Item {
     href: &'static str,
     key: &'static str,
     here: bool,
+    /// Whether the role may see it.
+    open: bool,
     tally: i64,
 }
 
@@ -88,12 +101,10 @@ fn frame(console: &Console, visitor: &Visitor, screen: &Screen) -> Frame {
         "quarantine" => sum(&served.metrics.work.quarantined),
         _ => 0,
     };
-    let nav = SCREENS.iter().map(|(word, title, href, key)| Item {
-        title,
-        href,
-        key,
-        here: *word == screen.here,
-        tally: tally(word),
+    let role = visitor.role;
+    let nav = SCREENS.iter().map(|(word, title, href, key, needs)| {
+        let open = role.may(*needs);
+        Item { title, href, key, here: *word == screen.here, open, tally: if open { tally(word) } else { 0 } }
     });
     Frame {
         title: screen.title.clone(),
@@ -105,8 +116,12 @@ fn frame(console: &Console, visitor: &Visitor, screen: &Screen) -> Frame {
         live: screen.live,
         flash: console.sessions.said(visitor.number),
         nav: nav.collect(),
-        may_operate: visitor.role >= Role::Operator,
-        may_approve: visitor.role >= Role::Approver,
+        home: home(role),
+        may_operate: role.may(Permission::Operate),
+        may_approve: role.may(Permission::Decide),
+        sees_state: role.may(Permission::State),
+        sees_audit: role.may(Permission::Audit),
+        sees_configuration: role.may(Permission::Configuration),
     }
 }
 
@@ -209,17 +224,23 @@ pub async fn show<C: Into<Content>>(
     console: &Data<Console>,
     visitor: &Visitor,
     screen: Screen,
-    load: impl FnOnce(&Served) -> Result<C, Refusal> + Send + 'static,
+    load: impl FnOnce(&Seen) -> Result<C, Refusal> + Send + 'static,
 ) -> HttpResponse {
     let (shared, seen, encrypted) = (console.clone(), visitor.clone(), console.settings.encrypted);
     let made = console.threads.run(move || {
         let console = shared.get_ref();
-        let loaded = load(&console.served).map(Into::into);
+        let asker = seen.asker();
+        let needs =
+            SCREENS.iter().find(|(word, ..)| *word == screen.here).map_or(Permission::State, |(.., needs)| *needs);
+        let allowed = asker.has(needs);
+        let served = Seen::new(console.served.clone(), asker);
+        let loaded = allowed.and_then(|()| load(&served)).map(Into::into);
         let mut frame = frame(console, &seen, &screen);
         match loaded {
             Ok(Content::File(kind, name, bytes)) => Ok(Made::File(kind, name, bytes)),
             Ok(Content::Page(mut context)) => {
                 context["frame"] = json!(frame);
+                context["hidden"] = json!(served.hidden());
                 pages::fill(screen.template, context).map(|page| Made::Page(StatusCode::OK, page))
             }
             Err(refusal) => {
@@ -250,6 +271,7 @@ enum Made {
 /// How a refusal is shown.
 fn status_of(refusal: &Refusal) -> (StatusCode, &'static str) {
     match refusal {
+        Refusal::Forbidden(_) => (StatusCode::FORBIDDEN, "Not for your role"),
         Refusal::Bad(_) => (StatusCode::BAD_REQUEST, "This cannot be understood"),
         Refusal::NotFound(_) => (StatusCode::NOT_FOUND, "Not here"),
         Refusal::Conflict(_) => (StatusCode::CONFLICT, "Not now"),
@@ -269,9 +291,6 @@ pub fn onward(console: &Console, visitor: &Visitor, to: &str, done: Result<Strin
 }
 
 /// That somebody may do something; otherwise why not.
-pub fn may(visitor: &Visitor, role: Role) -> Result<(), String> {
-    if visitor.role >= role {
-        return Ok(());
-    }
-    Err(format!("{} is a {}; this needs the role {}", visitor.who.name, visitor.role.as_str(), role.as_str()))
+pub fn may(visitor: &Visitor, permission: Permission) -> Result<(), String> {
+    visitor.asker().has(permission).map_err(|e| e.to_string())
 }

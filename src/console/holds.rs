@@ -3,12 +3,12 @@
 use super::entry::{Content, Screen, asked, enter, may, onward, posted, show};
 use super::form::Form;
 use super::list::{Export, Heading, List, column, fixed, numbers, order};
+use super::seen::Seen;
 use super::session::Visitor;
 use super::shared::Console;
-use crate::admin::Served;
 use crate::admin::decisions::{Refusal, WITH_TOKEN};
 use crate::admin::routes::Ask;
-use crate::config::Role;
+use crate::config::Permission;
 use crate::store::{HeldChanges, HeldPerson, Voted};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -100,7 +100,7 @@ pub fn file(export: Export, name: &str, rows: &[Value], fields: &[&str]) -> Resu
 }
 
 /// One hold, and everybody in it.
-fn read(served: &Served, id: i64) -> Result<(HeldChanges, Vec<HeldPerson>), Refusal> {
+fn read(served: &Seen, id: i64) -> Result<(HeldChanges, Vec<HeldPerson>), Refusal> {
     let mut seen = served.read(Ask::Hold, &[id.to_string()], &json!({}))?.unwrap_or_default();
     Ok((serde_json::from_value(seen["hold"].take())?, serde_json::from_value(seen["people"].take())?))
 }
@@ -111,7 +111,7 @@ pub async fn hold(console: Data<Console>, request: HttpRequest, id: Path<i64>) -
         Ok(visitor) => visitor,
         Err(answer) => return answer,
     };
-    let (form, id, may_decide) = (asked(&request), id.into_inner(), visitor.role >= Role::Approver);
+    let (form, id, may_decide) = (asked(&request), id.into_inner(), visitor.role.may(Permission::Decide));
     show(&console, &visitor, Screen::new("holds", format!("Hold {id}"), "hold.html"), move |served| {
         let (hold, people) = read(served, id)?;
         let mut departments: BTreeMap<&str, usize> = BTreeMap::new();
@@ -153,7 +153,7 @@ pub async fn decide(console: Data<Console>, request: HttpRequest, id: Path<i64>,
         Err(answer) => return answer,
     };
     let id = id.into_inner();
-    if let Err(why) = may(&visitor, Role::Approver) {
+    if let Err(why) = may(&visitor, Permission::Decide) {
         return onward(&console, &visitor, &format!("/holds/{id}"), Err(why));
     }
     let (ask, extent) = form.text("do").unwrap_or_default().split_once('-').unwrap_or_default();
@@ -242,7 +242,7 @@ async fn said(console: Data<Console>, request: HttpRequest, id: i64, payload: Pa
 
 async fn written(console: &Data<Console>, visitor: &Visitor, form: &Form, id: i64, ask: Ask) -> Result<String, String> {
     if ask != Ask::Cancel {
-        may(visitor, Role::Approver)?;
+        may(visitor, Permission::Decide)?;
     }
     let targets = form.numbers("target");
     let mut body = json!({});
@@ -251,7 +251,7 @@ async fn written(console: &Data<Console>, visitor: &Visitor, form: &Form, id: i6
         if !targets.is_empty() {
             body["targets"] = json!(targets);
         }
-        let served = console.served.clone();
+        let served = Seen::new(console.served.clone(), visitor.asker());
         let whole = console.threads.run(move || read(&served, id).map(|(_, people)| people.len())).await;
         let whole = whole
             .map_err(|_| "more is asked than can be answered: try again in a moment")?
@@ -261,7 +261,8 @@ async fn written(console: &Data<Console>, visitor: &Visitor, form: &Form, id: i6
             return Err(format!("nothing was decided: this is about {meant} people, and their number was not typed"));
         }
     }
-    let said = console.served.decide(ask, &visitor.who, vec![id.to_string()], body).await.map_err(|e| e.to_string())?;
+    let said =
+        console.served.decide(ask, &visitor.asker(), vec![id.to_string()], body).await.map_err(|e| e.to_string())?;
     if ask == Ask::Cancel {
         return Ok(format!("What one person had decided about hold {id} is stopped: it waits for a decision again."));
     }

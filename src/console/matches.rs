@@ -5,7 +5,7 @@ use super::holds::{file, sorted};
 use super::list::{Export, Heading, List, column, fixed, numbers};
 use super::shared::Console;
 use crate::admin::routes::Ask;
-use crate::config::Role;
+use crate::config::Permission;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ async fn said(console: Data<Console>, request: HttpRequest, id: i64, payload: Pa
         Err(answer) => return answer,
     };
     let done = async {
-        may(&visitor, Role::Approver)?;
+        may(&visitor, Permission::Decide)?;
         let mut body = json!({ "code": form.text("code").unwrap_or_default() });
         if ask == Ask::AcceptReview {
             if form.text("same_person") == Some("true") {
@@ -75,8 +75,11 @@ async fn said(console: Data<Console>, request: HttpRequest, id: i64, payload: Pa
                 body["why"] = json!(why);
             }
         }
-        let said =
-            console.served.decide(ask, &visitor.who, vec![id.to_string()], body).await.map_err(|e| e.to_string())?;
+        let said = console
+            .served
+            .decide(ask, &visitor.asker(), vec![id.to_string()], body)
+            .await
+            .map_err(|e| e.to_string())?;
         Ok(match (said["result"]["more"].as_i64(), ask) {
             (Some(more), _) => format!("Your word counts. {more} more must agree."),
             (None, Ask::AcceptReview) => "They are one person: the service acts upon it now.".to_owned(),

@@ -4,6 +4,7 @@
 //! every decision goes the same way. It runs on threads of its own.
 
 mod access;
+mod attention;
 mod audit;
 mod claims;
 mod entry;
@@ -19,6 +20,7 @@ mod provider;
 mod quarantine;
 mod request;
 mod respond;
+mod seen;
 mod session;
 mod shared;
 mod sign_in;
@@ -49,6 +51,7 @@ pub fn mount(served: &Served, settings: &ConsoleSettings) -> std::io::Result<Opt
 fn routes(app: &mut ServiceConfig, console: Data<Console>) {
     app.app_data(console)
         .route("/", get().to(tonight::tonight))
+        .route("/attention", get().to(attention::attention))
         .route("/pause", post().to(tonight::pause))
         .route("/resume", post().to(tonight::resume))
         .route("/holds", get().to(holds::holds))
@@ -109,7 +112,12 @@ async fn help(console: Data<Console>, request: HttpRequest) -> HttpResponse {
     };
     show(&console, &visitor, Screen::new("help", "Help", "help.html").still(), |_| {
         let roles = [
-            (Role::Viewer, "looks at everything"),
+            (
+                Role::Hr,
+                "looks at starters, leavers, people and what waits, in HR's words; whom it looks at is written down",
+            ),
+            (Role::Auditor, "looks at everything, decides nothing; whom it looks at is written down"),
+            (Role::Viewer, "looks at everything, and can stop what one person alone has approved"),
             (Role::Operator, "pauses, resumes, has people read again and tried once more"),
             (Role::Approver, "decides about holds, matches and undos"),
         ];

@@ -13,6 +13,7 @@ const FUEL: u64 = 5_000_000;
 const TEMPLATES: &[(&str, &str)] = &[
     ("access.html", include_str!("templates/access.html")),
     ("alone.html", include_str!("templates/alone.html")),
+    ("attention.html", include_str!("templates/attention.html")),
     ("audit.html", include_str!("templates/audit.html")),
     ("decide.html", include_str!("templates/decide.html")),
     ("help.html", include_str!("templates/help.html")),

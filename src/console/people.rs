@@ -3,11 +3,12 @@
 use super::entry::{Content, Screen, asked, enter, may, onward, posted, show};
 use super::holds::file;
 use super::list::{Export, Heading, List, SIZE, column, page};
+use super::seen::Seen;
+use super::session::Visitor;
 use super::shared::Console;
-use crate::admin::Served;
 use crate::admin::decisions::Refusal;
 use crate::admin::routes::Ask;
-use crate::config::Role;
+use crate::config::Permission;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
@@ -89,7 +90,7 @@ pub async fn people(console: Data<Console>, request: HttpRequest) -> HttpRespons
     .await
 }
 
-fn read(served: &Served, target: i64, all: bool) -> Result<Value, Refusal> {
+fn read(served: &Seen, target: i64, all: bool) -> Result<Value, Refusal> {
     Ok(served.read(Ask::Target, &[target.to_string()], &json!({ "all": all }))?.unwrap_or_default())
 }
 
@@ -178,7 +179,7 @@ fn text(value: &Value) -> String {
 pub async fn retry(console: Data<Console>, request: HttpRequest, target: Path<i64>, payload: Payload) -> HttpResponse {
     acted(console, request, target.into_inner(), payload, async |console, visitor, person| {
         let body = json!({ "org": person["org"], "targets": [person["target"]] });
-        console.served.decide(Ask::Fix, visitor, Vec::new(), body).await?;
+        console.served.decide(Ask::Fix, &visitor.asker(), Vec::new(), body).await?;
         Ok("They are tried once more in some seconds.".into())
     })
     .await
@@ -194,7 +195,7 @@ pub async fn read_again(
     acted(console, request, target.into_inner(), payload, async |console, visitor, person| {
         for position in person["positions"].as_array().into_iter().flatten() {
             let body = json!({ "tenant": position["tenant"], "profile": position["profile"] });
-            console.served.decide(Ask::Poll, visitor, Vec::new(), body).await?;
+            console.served.decide(Ask::Poll, &visitor.asker(), Vec::new(), body).await?;
         }
         Ok("Namely is asked now; what differs is seen as soon as it answers.".into())
     })
@@ -206,19 +207,19 @@ async fn acted(
     request: HttpRequest,
     target: i64,
     payload: Payload,
-    act: impl AsyncFnOnce(&Console, &crate::domain::Decider, &Value) -> Result<String, Refusal>,
+    act: impl AsyncFnOnce(&Console, &Visitor, &Value) -> Result<String, Refusal>,
 ) -> HttpResponse {
     let (visitor, _) = match posted(&console, &request, payload).await {
         Ok(posted) => posted,
         Err(answer) => return answer,
     };
     let done = async {
-        may(&visitor, Role::Operator)?;
-        let served = console.served.clone();
+        may(&visitor, Permission::Operate)?;
+        let served = Seen::new(console.served.clone(), visitor.asker());
         let person = console.threads.run(move || read(&served, target, false)).await;
         let person = person.map_err(|_| "more is asked than can be answered: try again in a moment".to_owned())?;
         let person = person.map_err(|e| e.to_string())?;
-        act(&console, &visitor.who, &person).await.map_err(|e| e.to_string())
+        act(&console, &visitor, &person).await.map_err(|e| e.to_string())
     };
     let done = done.await;
     onward(&console, &visitor, &format!("/people/{target}"), done)
@@ -267,13 +268,13 @@ pub async fn take_back(
     };
     let target = target.into_inner();
     let done = async {
-        may(&visitor, Role::Approver)?;
-        let served = console.served.clone();
+        may(&visitor, Permission::Decide)?;
+        let served = Seen::new(console.served.clone(), visitor.asker());
         let person = console.threads.run(move || read(&served, target, false)).await;
         let person = person.map_err(|_| "more is asked than can be answered: try again in a moment".to_owned())?;
         let mut body = scope(&person.map_err(|e| e.to_string())?);
         body["code"] = json!(form.text("code").unwrap_or_default());
-        let asked = console.served.decide(Ask::Undo, &visitor.who, Vec::new(), body).await;
+        let asked = console.served.decide(Ask::Undo, &visitor.asker(), Vec::new(), body).await;
         asked
             .map(|_| "It is taken back through the safeguards; what waits for a decision is in a hold.".to_owned())
             .map_err(|e| e.to_string())

@@ -10,7 +10,7 @@ use super::request::{bound, bound_cookie, cookie, host, onward, session};
 use super::respond::redirect;
 use super::session::{By, secret};
 use super::shared::Console;
-use super::sign_in::{address, begin_list, let_in, not_let_in, page};
+use super::sign_in::{address, begin_list, beginning, let_in, not_let_in, page};
 use super::underway::Begun;
 use crate::clock::Moment;
 use crate::config::Provider;
@@ -131,7 +131,8 @@ pub async fn back(console: Data<Console>, request: HttpRequest) -> HttpResponse 
     };
     begin_list(&console);
     // The browser comes from another site: only a page of ours may send it on to one that wants the session's cookie.
-    let mut answer = alone(&console, StatusCode::OK, json!({ "title": "Signed in", "onward": begun.to }));
+    let mut answer =
+        alone(&console, StatusCode::OK, json!({ "title": "Signed in", "onward": beginning(role, &begun.to) }));
     for cookie in [cookie(encrypted, &secret), bound_cookie(encrypted, "")] {
         if let Ok(value) = HeaderValue::from_str(&cookie) {
             answer.headers_mut().append(SET_COOKIE, value);

@@ -4,11 +4,12 @@ use super::entry::{Content, Screen, asked, enter, may, onward, posted, show};
 use super::form::Form;
 use super::holds::{file, sorted};
 use super::list::{Export, Heading, List, column, fixed, numbers};
+use super::seen::Seen;
 use super::session::Visitor;
 use super::shared::Console;
 use crate::admin::causes::{cause, causes};
 use crate::admin::routes::Ask;
-use crate::config::Role;
+use crate::config::Permission;
 use crate::store::{AttentionItem, QuarantinedPerson};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -80,13 +81,16 @@ pub async fn retry(console: Data<Console>, request: HttpRequest, payload: Payloa
 }
 
 async fn tried(console: &Data<Console>, visitor: &Visitor, form: &Form) -> Result<String, String> {
-    may(visitor, Role::Operator)?;
+    may(visitor, Permission::Operate)?;
     let Some(wanted) = form.text("cause").map(str::to_owned) else {
-        let said =
-            console.served.decide(Ask::Retry, &visitor.who, Vec::new(), json!({})).await.map_err(|e| e.to_string())?;
+        let said = console
+            .served
+            .decide(Ask::Retry, &visitor.asker(), Vec::new(), json!({}))
+            .await
+            .map_err(|e| e.to_string())?;
         return Ok(format!("{} are tried once more in some seconds.", said["retried"]));
     };
-    let served = console.served.clone();
+    let served = Seen::new(console.served.clone(), visitor.asker());
     let read = console.threads.run(move || served.read(Ask::Quarantine, &[], &json!({}))).await;
     let read =
         read.map_err(|_| "more is asked than can be answered: try again in a moment")?.map_err(|e| e.to_string())?;
@@ -102,7 +106,7 @@ async fn tried(console: &Data<Console>, visitor: &Visitor, form: &Form) -> Resul
     }
     for (org, targets) in meant {
         let body = json!({ "org": org, "targets": targets });
-        console.served.decide(Ask::Fix, &visitor.who, Vec::new(), body).await.map_err(|e| e.to_string())?;
+        console.served.decide(Ask::Fix, &visitor.asker(), Vec::new(), body).await.map_err(|e| e.to_string())?;
     }
     Ok(format!("{count} are tried once more in some seconds."))
 }

@@ -3,6 +3,7 @@
 //! **Invariant:** the secret of a session is known to the browser alone; what is kept of it is a digest. A session ends when
 //! nothing was asked for a while, after its longest time whatever is asked, and when somebody ends it.
 
+use crate::admin::asker::Asker;
 use crate::clock::Moment;
 use crate::config::{Role, Token};
 use crate::domain::{Decider, hex};
@@ -22,7 +23,7 @@ const FORGOTTEN: Duration = Duration::from_secs(15 * 60);
 /// Failures of an address that cost nothing: anybody mistypes.
 const FREE: u32 = 2;
 /// How long it holds what an identity provider has said of somebody: whoever has left, or lost a group, is out by then.
-const PROVIDED: Duration = Duration::from_secs(3600);
+pub const PROVIDED: Duration = Duration::from_secs(3600);
 /// The longest that a failure is answered late.
 const LATEST: Duration = Duration::from_secs(8);
 
@@ -76,6 +77,13 @@ pub struct Visitor {
     pub seen: Moment,
 }
 
+impl Visitor {
+    /// Whoever asks, when they do.
+    pub fn asker(&self) -> Asker {
+        Asker { who: self.who.clone(), role: self.role, end_access: false }
+    }
+}
+
 struct Session {
     visitor: Visitor,
     flash: Option<Flash>,
@@ -86,6 +94,8 @@ struct Session {
 pub struct Ends {
     pub idle: Duration,
     pub longest: Duration,
+    /// The longest of those whom an identity provider knows.
+    pub provided: Duration,
 }
 
 #[derive(Default)]
@@ -230,7 +240,7 @@ fn late(times: u32) -> Duration {
 fn lasts(visitor: &Visitor, ends: Ends, now: Moment) -> bool {
     let longest = match visitor.by {
         By::Token(_) => ends.longest,
-        By::Provider => ends.longest.min(PROVIDED),
+        By::Provider => ends.longest.min(ends.provided),
     };
     now.since(visitor.seen) < ends.idle && now.since(visitor.since) < longest
 }
@@ -242,7 +252,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn sessions() -> Sessions {
-        Sessions::new(Ends { idle: 30 * MINUTE, longest: 120 * MINUTE })
+        Sessions::new(Ends { idle: 30 * MINUTE, longest: 120 * MINUTE, provided: PROVIDED })
     }
 
     fn by() -> By {
@@ -273,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_provider_is_asked_again_after_an_hour() {
-        let sessions = Sessions::new(Ends { idle: 300 * MINUTE, longest: 600 * MINUTE });
+        let sessions = Sessions::new(Ends { idle: 300 * MINUTE, longest: 600 * MINUTE, provided: PROVIDED });
         let secret = sessions.begin(ann(), Role::Viewer, By::Provider, at(0)).expect("begins");
         assert!(sessions.find(&secret, at(59)).is_some() && sessions.find(&secret, at(60)).is_none());
     }
@@ -324,7 +334,7 @@ mod tests {
 
     #[test]
     fn sessions_are_bounded_and_the_one_that_was_used_longest_ago_makes_room() {
-        let sessions = Sessions::new(Ends { idle: 3000 * MINUTE, longest: 3000 * MINUTE });
+        let sessions = Sessions::new(Ends { idle: 3000 * MINUTE, longest: 3000 * MINUTE, provided: PROVIDED });
         let secrets: Vec<String> = (0..=MOST)
             .map(|n| sessions.begin(ann(), Role::Viewer, by(), at(i64::try_from(n).expect("small"))).expect("begins"))
             .collect();

@@ -1,11 +1,12 @@
 //! What all screens share.
 
-use super::session::{Ends, Sessions};
+use super::session::{Ends, PROVIDED, Sessions};
 use super::threads::Threads;
-use super::underway::Underway;
+use super::underway::{LONGEST, Underway};
 use crate::admin::Served;
 use crate::config::ConsoleSettings;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// Pages that wait for news at the same time; more are renewed by hand.
@@ -26,12 +27,16 @@ pub struct Console {
 impl Console {
     /// The console of what is served; nobody is signed in.
     pub fn new(served: Served, settings: ConsoleSettings) -> std::io::Result<Self> {
-        let ends = Ends { idle: settings.idle, longest: settings.longest };
+        // People are as slow as ever where a clock runs faster, as in a sandbox.
+        let patience = |time: Duration| time.mul_f64(served.clock.scale().max(1.0));
+        let ends =
+            Ends { idle: patience(settings.idle), longest: patience(settings.longest), provided: patience(PROVIDED) };
+        let underway = Underway::new(patience(LONGEST));
         Ok(Self {
             served,
             settings,
             sessions: Sessions::new(ends),
-            underway: Underway::default(),
+            underway,
             threads: Threads::start()?,
             watchers: Arc::new(Semaphore::new(WATCHERS)),
         })

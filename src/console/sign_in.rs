@@ -1,6 +1,6 @@
 //! Signing in with an admin token, which is exchanged for a session; what every way of signing in shares; and signing out.
 
-use super::entry::{alone, enter, posted};
+use super::entry::{alone, enter, home, posted};
 use super::form::Form;
 use super::request::{comes_from_here, cookie, host, onward, session};
 use super::respond::redirect;
@@ -88,8 +88,13 @@ pub async fn sign_in(console: Data<Console>, request: HttpRequest, payload: Payl
         Err(why) => return refused(&why),
     };
     begin_list(&console);
-    let to = onward(form.text("to").unwrap_or("/"));
+    let to = beginning(token.role, onward(form.text("to").unwrap_or("/")));
     redirect(console.settings.encrypted, to, Some(cookie(console.settings.encrypted, &secret)))
+}
+
+/// Where somebody goes on who has signed in: whoever wants nothing else begins with the first screen of their role.
+pub(super) fn beginning(role: Role, to: &str) -> &str {
+    if to == "/" { home(role) } else { to }
 }
 
 /// Somebody at an address was not let in: counted, written down, and answered the later the oftener it happens.

@@ -68,9 +68,9 @@ pub async fn leavers(console: Data<Console>, request: HttpRequest) -> HttpRespon
     };
     let form = asked(&request);
     show(&console, &visitor, Screen::new("leavers", "Leavers", "leavers.html"), move |served| {
-        let mut seen = served.read(Ask::Status, &[], &json!({}))?.unwrap_or_default();
+        let mut seen = served.read(Ask::Leavers, &[], &json!({}))?.unwrap_or_default();
         let allowed = span(served.rules.load().safeguards.leaver_access);
-        let open: Vec<LeaverWithAccess> = serde_json::from_value(seen["leavers_with_access"].take())?;
+        let open: Vec<LeaverWithAccess> = serde_json::from_value(seen["leavers"].take())?;
         let mut query = json!({ "size": i64::MAX, "leavers": true, "sort": "-departure" });
         for name in ["text", "sort"] {
             if let Some(value) = form.text(name) {

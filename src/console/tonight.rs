@@ -7,7 +7,7 @@ use crate::admin::concerns::Weight;
 use crate::admin::decisions::Refusal;
 use crate::admin::routes::Ask;
 use crate::admin::state::State;
-use crate::config::Role;
+use crate::config::Permission;
 use crate::domain::ChangeKind;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -90,7 +90,7 @@ pub async fn pause(console: Data<Console>, request: HttpRequest, payload: Payloa
         Ok(posted) => posted,
         Err(answer) => return answer,
     };
-    let done = match (may(&visitor, Role::Operator), form.text("why")) {
+    let done = match (may(&visitor, Permission::Operate), form.text("why")) {
         (Err(why), _) => Err(why),
         (_, None) => Err("say why: it stands in the audit, and is shown to everybody who wonders".into()),
         (Ok(()), Some(why)) => {
@@ -100,7 +100,7 @@ pub async fn pause(console: Data<Console>, request: HttpRequest, payload: Payloa
                     body[name] = json!(value);
                 }
             }
-            let asked = console.served.decide(Ask::Pause, &visitor.who, Vec::new(), body).await;
+            let asked = console.served.decide(Ask::Pause, &visitor.asker(), Vec::new(), body).await;
             asked.map_err(|e| e.to_string()).map(|said| match said["unwritten"].as_str() {
                 Some(why) => format!("Paused: {why}"),
                 None => format!("Paused. {} calls were under way and end by themselves.", said["in_flight"]),
@@ -116,11 +116,11 @@ pub async fn resume(console: Data<Console>, request: HttpRequest, payload: Paylo
         Ok(posted) => posted,
         Err(answer) => return answer,
     };
-    let done = match (may(&visitor, Role::Operator), form.number("id")) {
+    let done = match (may(&visitor, Permission::Operate), form.number("id")) {
         (Err(why), _) => Err(why),
         (_, None) => Err("say which pause: each has a number".into()),
         (Ok(()), Some(id)) => {
-            let asked = console.served.decide(Ask::Resume, &visitor.who, Vec::new(), json!({ "id": id })).await;
+            let asked = console.served.decide(Ask::Resume, &visitor.asker(), Vec::new(), json!({ "id": id })).await;
             asked.map_err(|e| e.to_string()).map(|_| "Writes go on.".to_owned())
         }
     };

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Whoever takes longer begins again.
-const LONGEST: Duration = Duration::from_secs(600);
+pub const LONGEST: Duration = Duration::from_secs(600);
 /// At most: the one that was begun longest ago makes room.
 const MOST: usize = 1_000;
 
@@ -25,14 +25,21 @@ pub struct Begun {
 }
 
 /// Sign-ins under way, by what the provider gives back.
-#[derive(Default)]
-pub struct Underway(Mutex<HashMap<String, Begun>>);
+pub struct Underway {
+    longest: Duration,
+    begun: Mutex<HashMap<String, Begun>>,
+}
 
 impl Underway {
+    /// None yet; each lasts so long at most.
+    pub fn new(longest: Duration) -> Self {
+        Self { longest, begun: Mutex::default() }
+    }
+
     /// One has begun; `state` is what the provider gives back.
     pub fn put(&self, state: String, begun: Begun) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, other| begun.at.since(other.at) < LONGEST);
+        let mut all = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, other| begun.at.since(other.at) < self.longest);
         if all.len() >= MOST {
             let oldest = all.iter().min_by_key(|(_, other)| other.at).map(|(state, _)| state.clone());
             oldest.map(|state| all.remove(&state));
@@ -42,8 +49,8 @@ impl Underway {
 
     /// Each is taken once.
     pub fn take(&self, state: &str, now: Moment) -> Option<Begun> {
-        let begun = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(state)?;
-        (now.since(begun.at) < LONGEST).then_some(begun)
+        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner).remove(state)?;
+        (now.since(begun.at) < self.longest).then_some(begun)
     }
 }
 
@@ -59,7 +66,7 @@ mod tests {
 
     #[test]
     fn each_comes_back_once_and_in_time_and_they_are_bounded() {
-        let all = Underway::default();
+        let all = Underway::new(LONGEST);
         all.put("a".into(), begun(0));
         all.put("b".into(), begun(0));
         assert!(all.take("a", Moment::from_secs(599)).is_some() && all.take("a", Moment::from_secs(599)).is_none());

@@ -172,6 +172,7 @@ impl Event {
             | Audited::Started(_)
             | Audited::SignedIn(_)
             | Audited::SignInRefused(_)
+            | Audited::Viewed(_)
             | Audited::Unknown { .. } => None,
         }
     }

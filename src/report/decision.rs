@@ -58,6 +58,7 @@ pub fn decided_by(event: &Event) -> Option<String> {
         | Event::Started(_)
         | Event::SignedIn(_)
         | Event::SignInRefused(_)
+        | Event::Viewed(_)
         | Event::Unreached(_)
         | Event::Reached(_)
         | Event::Unknown { .. }

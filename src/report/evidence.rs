@@ -241,6 +241,7 @@ impl Collector {
             | Event::Started(_)
             | Event::SignedIn(_)
             | Event::SignInRefused(_)
+            | Event::Viewed(_)
             | Event::Unreached(_)
             | Event::Reached(_)
             | Event::Unknown { .. }

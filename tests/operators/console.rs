@@ -29,7 +29,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn has(&self, text: &str) -> bool {
+    pub fn has(&self, text: &str) -> bool {
         self.text.contains(text)
     }
 
@@ -50,6 +50,10 @@ impl Pages {
     }
 
     pub fn with(rig: &Rig, settings: ConsoleSettings) -> Self {
+        Self::for_hr(rig, settings, false)
+    }
+
+    pub fn for_hr(rig: &Rig, settings: ConsoleSettings, hide_groups_from_hr: bool) -> Self {
         let token = |name: &str, role| Token {
             name: name.into(),
             role,
@@ -59,9 +63,9 @@ impl Pages {
             person: None,
             same: None,
         };
-        let tokens = [token("Vera", Role::Viewer), token("Otto", Role::Operator), token("Anna", Role::Approver)];
+        let tokens = crate::admin::STAFF.map(|(name, role)| token(name, role));
         let tokens = Tokens::from(tokens);
-        let served = Served { tokens: tokens.clone(), ..Served::of(rig.service()) };
+        let served = Served { tokens: tokens.clone(), hide_groups_from_hr, ..Served::of(rig.service()) };
         let mount = console::mount(&served, &settings).expect("threads");
         let address = admin::serve(SocketAddr::from(([127, 0, 0, 1], 0)), served.with(mount)).expect("listens");
         Self { address, tokens, client: reqwest::Client::builder().redirect(Policy::none()).build().expect("a client") }
@@ -99,7 +103,7 @@ impl Pages {
 }
 
 impl Browser<'_> {
-    async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Answer {
         self.pages.sent(self.pages.client.get(self.pages.url(path)).header(COOKIE, &self.cookie)).await
     }
 
@@ -226,7 +230,7 @@ fn a_viewer_looks_and_decides_nothing_whatever_their_browser_sends() {
         ] {
             let refused = vera.post("/holds/1", path, form).await;
             assert!(
-                refused.has("flash refused") && refused.has("Vera is a viewer; this needs the role"),
+                refused.has("flash refused") && refused.has("Vera has the role viewer; this needs the role"),
                 "{path}: {}",
                 refused.text
             );

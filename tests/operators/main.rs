@@ -38,6 +38,7 @@ mod pruning;
 mod receivers;
 mod reconciliation;
 mod refusals;
+mod roles;
 mod rotation;
 mod safeguards;
 mod screens;

@@ -94,7 +94,7 @@ fn while_it_runs_the_service_is_asked_and_knows_who_asks() {
     let (id, code) = (held[0]["id"].to_string(), held[0]["code"].as_str().expect("a code").to_owned());
     let approve = ["holds", "approve", &id, &code, "--person", &leaver.email];
     let (ok, said) = cli(&workspace, OPERATOR, &approve);
-    assert!(!ok && said.contains("Otto is a operator") && said.contains("approver"), "{said}");
+    assert!(!ok && said.contains("Otto has the role operator") && said.contains("approver"), "{said}");
     let (ok, said) = cli(&workspace, APPROVER, &["holds", "approve", &id, "other"]);
     assert!(!ok && said.contains("look at it again"), "{said}");
     let (ok, said) = cli(&workspace, APPROVER, &approve);
@@ -177,7 +177,7 @@ fn whoever_has_only_a_token_asks_the_service_without_its_files() {
     assert!(shown.contains(&format!("holds approve {id} {code} --by NAME\n")), "nothing more is needed: {shown}");
     let approve = ["holds", "approve", &id, code, "--person", &leaver.email];
     let (ok, said) = asked(VIEWER, &approve);
-    assert!(!ok && said.contains("Vera is a viewer"), "{said}");
+    assert!(!ok && said.contains("Vera has the role viewer"), "{said}");
     let (ok, said) = asked(APPROVER, &["holds", "approve", &id, code, "--person", "nobody@example.com"]);
     assert!(!ok && said.contains("is not in hold"), "{said}");
     let (ok, said) = asked(APPROVER, &approve);

@@ -56,6 +56,11 @@ impl Directory {
         directory
     }
 
+    /// Names of all groups that are known.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.groups.values().map(|group| group.name.as_str())
+    }
+
     /// The same with the apps of the org, ids and labels.
     pub fn with_apps(self, apps: impl IntoIterator<Item = (String, String)>) -> Self {
         Self { apps: apps.into_iter().collect(), ..self }
