@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Looks of one reader at one person within this time are one row: a page that renews itself is looked at once.
-const ONE_LOOK: Duration = Duration::from_secs(15 * 60);
+const ONE_VIEWING: Duration = Duration::from_secs(15 * 60);
 /// Looks that are remembered at most; beyond that each is a row.
 const MOST: usize = 100_000;
 
@@ -96,21 +96,21 @@ impl Decisions {
 
 /// The looks of the last minutes, each of which is a row already.
 #[derive(Clone, Default)]
-pub struct Looks(Arc<Mutex<HashMap<(String, i64, &'static str), Moment>>>);
+pub struct Viewings(Arc<Mutex<HashMap<(String, i64, &'static str), Moment>>>);
 
-impl Looks {
-    fn is_known(&self, look: &(String, i64, &'static str), now: Moment) -> bool {
+impl Viewings {
+    fn is_known(&self, viewing: &(String, i64, &'static str), now: Moment) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(look).is_some_and(|at| *at <= now && now.since(*at) < ONE_LOOK)
+        known.get(viewing).is_some_and(|at| *at <= now && now.since(*at) < ONE_VIEWING)
     }
 
-    fn remember(&self, look: (String, i64, &'static str), now: Moment) {
+    fn remember(&self, viewing: (String, i64, &'static str), now: Moment) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
-            known.retain(|_, at| *at <= now && now.since(*at) < ONE_LOOK);
+            known.retain(|_, at| *at <= now && now.since(*at) < ONE_VIEWING);
         }
         if known.len() < MOST {
-            known.insert(look, now);
+            known.insert(viewing, now);
         }
     }
 
@@ -124,9 +124,9 @@ impl Looks {
     ) -> Result<(), Refusal> {
         let Some(what) = seen_of_one(ask, parts, query).filter(|_| asker.role.is_watched()) else { return Ok(()) };
         let subjects = decisions.subjects(&*Store::reader(&decisions.store)?, ask, parts, query)?;
-        let look = |target| (asker.who.principal().to_owned(), target, what);
+        let viewing = |target| (asker.who.principal().to_owned(), target, what);
         let new: Vec<(String, i64)> =
-            subjects.into_iter().filter(|(_, target)| !self.is_known(&look(*target), now)).collect();
+            subjects.into_iter().filter(|(_, target)| !self.is_known(&viewing(*target), now)).collect();
         if new.is_empty() {
             return Ok(());
         }
@@ -142,7 +142,7 @@ impl Looks {
             }
             Ok::<(), Refusal>(())
         })?;
-        new.into_iter().for_each(|(_, target)| self.remember(look(target), now));
+        new.into_iter().for_each(|(_, target)| self.remember(viewing(target), now));
         Ok(())
     }
 }

@@ -22,7 +22,7 @@ pub(crate) mod state;
 pub(crate) mod tls;
 mod undo;
 
-use self::asker::{Asker, Looks};
+use self::asker::{Asker, Viewings};
 use self::hook::Becomes;
 use crate::actors::{PollRefused, Pollers, Readiness, Service};
 use crate::clock::Clock;
@@ -102,7 +102,7 @@ pub struct Served {
     /// Whether names of groups are hidden from HR.
     pub hide_groups_from_hr: bool,
     /// At whom was looked in the last minutes.
-    pub looks: Looks,
+    pub viewings: Viewings,
     /// Pages for people; nothing but the API without it.
     pub mount: Option<Mount>,
 }
@@ -136,7 +136,7 @@ impl Served {
             reload: None,
             people: People::default(),
             hide_groups_from_hr: service.admin.hide_groups_from_hr,
-            looks: Looks::default(),
+            viewings: Viewings::default(),
             mount: None,
         }
     }
@@ -161,7 +161,7 @@ impl Served {
             reload: None,
             people: People::default(),
             hide_groups_from_hr: config.admin.hide_groups_from_hr,
-            looks: Looks::default(),
+            viewings: Viewings::default(),
             mount: None,
         }
     }
@@ -199,7 +199,7 @@ impl Served {
         };
         self.store_answers()?;
         let (decisions, now) = (self.decisions(), self.clock.now());
-        self.looks.written(&decisions, asker, (ask, parts, query), now)?;
+        self.viewings.written(&decisions, asker, (ask, parts, query), now)?;
         let mut seen = decisions.read(ask, parts, query, running, now)?;
         if let (Some(seen), Some(keeper)) = (&mut seen, &self.keeper) {
             pausing::complete(keeper, seen);

@@ -103,7 +103,7 @@ pub fn seen(role: Role, ask: Ask, mut answer: Value, groups: &Groups) -> Value {
     match ask {
         Ask::Attention => attention(&mut answer, groups, &mut hidden),
         Ask::Starters => each(&mut answer["starters"], |one| groups.reword(&mut one["note"])),
-        Ask::People => each(&mut answer["people"], |one| groups.reword(&mut one["reason"])),
+        Ask::People => each(&mut answer["people"], |one| state(one, groups)),
         Ask::Leavers => each(&mut answer["leavers"], |one| {
             one["message"] = json!(why_access(one["why"].as_str().unwrap_or_default()));
             one["command"] = json!("");
@@ -119,6 +119,14 @@ pub fn seen(role: Role, ask: Ask, mut answer: Value, groups: &Groups) -> Value {
 
 fn each(list: &mut Value, mut reword: impl FnMut(&mut Value)) {
     list.as_array_mut().into_iter().flatten().for_each(&mut reword);
+}
+
+/// Why somebody is not done: which limit holds them is for those who decide.
+fn state(person: &mut Value, groups: &Groups) {
+    if person["state"] == "held" {
+        person["reason"] = json!("waits for an approval of IT");
+    }
+    groups.reword(&mut person["reason"]);
 }
 
 /// Why somebody who has left still has access, in HR's words.
@@ -153,7 +161,7 @@ fn attention(answer: &mut Value, groups: &Groups, hidden: &mut Vec<String>) {
 }
 
 fn target(answer: &mut Value, groups: &Groups, hidden: &mut Vec<String>) {
-    groups.reword(&mut answer["reason"]);
+    state(answer, groups);
     answer["timeline"] = json!([]);
     hidden.push("what happened: rows of the audit".into());
     for attribute in answer["mapping"]["attributes"].as_array_mut().into_iter().flatten() {
@@ -271,6 +279,9 @@ mod tests {
         let open = seen(Role::Hr, Ask::Target, person.clone(), &Groups::shown());
         assert_eq!(open["account"]["groups"], json!(["Sales Team"]));
         assert_eq!((&open["timeline"], &open["mapping"]["groups"]), (&json!([]), &json!([])));
+        let held =
+            seen(Role::Hr, Ask::Target, json!({ "state": "held", "reason": "at most 0 an hour" }), &Groups::shown());
+        assert_eq!(held["reason"], "waits for an approval of IT");
         let text = seen(Role::Hr, Ask::Target, person, &hidden()).to_string();
         assert!(!text.contains("Sales Team") && !text.contains("employee.job_title"), "{text}");
         assert!(

@@ -13,7 +13,7 @@ impl Chromium {
         self.open(&format!("http://{}{path}", pages.address)).await;
     }
 
-    async fn sign_in(&self, pages: &Pages, role: Role) {
+    pub async fn sign_in(&self, pages: &Pages, role: Role) {
         self.page(pages, "/").await;
         self.type_into("//input[@name='token']", &secret(role)).await;
         self.press("Sign in").await;

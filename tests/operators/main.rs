@@ -43,6 +43,7 @@ mod rotation;
 mod safeguards;
 mod screens;
 mod sign_in;
+mod staying;
 mod stories;
 mod truth;
 mod undo;

@@ -68,6 +68,7 @@ impl World3 {
                 .map(|host| format!("http://{host}:{}/sign-in/back", pages.address.port()))
                 .to_vec(),
             groups_claim: true,
+            codes_live: 60,
         });
         Self { rig, pages, logins }
     }

@@ -12,13 +12,19 @@ use serde_json::Value;
 use std::process::Command;
 
 const VIEWER: &str = "a-viewers-token-0123456789";
+const HR: &str = "a-token-of-hr-0123456789abc";
 const OPERATOR: &str = "an-operators-token-0123456789";
 const APPROVER: &str = "an-approvers-token-0123456789";
 
-/// A place whose service has a port that the command line knows, and two people with tokens.
+/// A place whose service has a port that the command line knows, and people with a token for each role that decides, and for HR.
 fn workspace(employees: usize, admin: &str) -> Workspace {
     let workspace = Workspace::new(employees).with_a_port();
-    let people = [("Vera", "viewer", VIEWER), ("Otto", "operator", OPERATOR), ("Anna", "approver", APPROVER)];
+    let people = [
+        ("Hana", "hr", HR),
+        ("Vera", "viewer", VIEWER),
+        ("Otto", "operator", OPERATOR),
+        ("Anna", "approver", APPROVER),
+    ];
     let mut tokens = String::new();
     for (name, role, token) in people {
         std::fs::write(workspace.folder.path().join(role), token).expect("writes");
@@ -178,6 +184,16 @@ fn whoever_has_only_a_token_asks_the_service_without_its_files() {
     let approve = ["holds", "approve", &id, code, "--person", &leaver.email];
     let (ok, said) = asked(VIEWER, &approve);
     assert!(!ok && said.contains("Vera has the role viewer"), "{said}");
+    let (ok, said) = asked(HR, &["attention"]);
+    assert!(
+        ok && said.contains("waits for an approval of IT") && said.contains("hidden for your role: 1 item"),
+        "{said}"
+    );
+    let (ok, said) = asked(HR, &["holds", "list"]);
+    assert!(
+        !ok && said.contains("Hana has the role hr; this needs the role auditor, viewer, operator or approver"),
+        "{said}"
+    );
     let (ok, said) = asked(APPROVER, &["holds", "approve", &id, code, "--person", "nobody@example.com"]);
     assert!(!ok && said.contains("is not in hold"), "{said}");
     let (ok, said) = asked(APPROVER, &approve);

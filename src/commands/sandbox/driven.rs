@@ -6,6 +6,7 @@ use crate::actors::Service;
 use crate::admin::{self, Served};
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
+use crate::console;
 use crate::metrics::Metrics;
 use crate::sandbox::world::{World, any_port};
 use crate::store::Backlog;
@@ -45,7 +46,9 @@ impl Driven {
     pub async fn here(config: Config, clock: Clock) -> anyhow::Result<Self> {
         let metrics = Metrics::new();
         let service = Service::start(config, clock, metrics.clone()).await?;
-        let address = admin::serve(any_port(), Served::of(&service))?;
+        let served = Served::of(&service);
+        let pages = console::mount(&served, &service.admin.console)?;
+        let address = admin::serve(any_port(), served.with(pages))?;
         Ok(Self { at: Where::Here(Box::new(service)), address, metrics })
     }
 

@@ -7,6 +7,7 @@ pub mod merger;
 mod nodes;
 mod options;
 mod show;
+mod sign_in;
 mod stay;
 
 pub use options::Options;
@@ -69,7 +70,14 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let folder = options.keep.clone().unwrap_or_else(|| temporary.path.clone());
     let world = World::start(&scenario, namely_options(&options), okta_options(&options), clock.clone())?;
     let kept = Kept::of(&options, &folder).await?;
+    let is_open = options.stay && options.nodes == 1;
+    if is_open {
+        sign_in::seed(&mut world.okta.core(), clock.now());
+    }
     let mut driven = drive(&options, &scenario, &world, &kept, &folder).await?;
+    if is_open {
+        sign_in::register(&mut world.okta.core(), driven.address);
+    }
     let screen = Screen::new(options.report.is_some(), &scenario, &world, driven.address);
     settle(&world, &mut driven, &screen).await?;
     add_faults(&world, &options);
@@ -87,12 +95,22 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
         let places = vec![("http://127.0.0.1:7001", world.namely.url()), ("http://127.0.0.1:7002", world.okta.url())];
         let address = driven.address;
         let staying = Staying { folder: &folder, address: Some(address), places, kept: &kept };
-        let path = staying.write(include_str!("../../../config/sandbox.toml"), "../var/sandbox", "sandbox")?;
+        let mut text = include_str!("../../../config/sandbox.toml").to_owned();
+        if is_open {
+            for (name, secret) in [("admin-token", sign_in::TOKEN), ("console-secret", sign_in::SECRET)] {
+                std::fs::write(folder.join(name), secret)?;
+            }
+            text += &sign_in::section(&world.okta.url(), "file:admin-token", "file:console-secret");
+        }
+        let path = staying.write(&text, "../var/sandbox", "sandbox")?;
         eprintln!(
             "staying: metrics at http://{address}/metrics, configuration at {} (Ctrl-C ends)\nTry, from another terminal:\n{}",
             path.display(),
             commands(&path, &cast(&scenario, &world), today(clock.now()))
         );
+        if is_open {
+            eprintln!("{}", sign_in::shown(address));
+        }
         tokio::signal::ctrl_c().await?;
     }
     driven.stop().await;
@@ -162,10 +180,21 @@ fn add_faults(world: &World, options: &Options) {
 
 /// The configuration of the sandbox, pointed at this world.
 pub fn config(world: &World, folder: &Path) -> anyhow::Result<Config> {
-    let text = include_str!("../../../config/sandbox.toml");
+    pointed(include_str!("../../../config/sandbox.toml"), world, folder)
+}
+
+/// The same, with a console that people sign in to over the simulated Okta.
+fn opened(world: &World, folder: &Path) -> anyhow::Result<Config> {
+    let admin = sign_in::section(&world.okta.url(), "env:ADMIN_TOKEN", "env:OIDC_SECRET");
+    pointed(&format!("{}{admin}", include_str!("../../../config/sandbox.toml")), world, folder)
+}
+
+fn pointed(text: &str, world: &World, folder: &Path) -> anyhow::Result<Config> {
     let tokens = |name: &str| match name {
         "NAMELY_TOKEN" => Some(namely::Options::default().token),
         "OKTA_TOKEN" => Some(okta::Options::default().token),
+        "ADMIN_TOKEN" => Some(sign_in::TOKEN.to_owned()),
+        "OIDC_SECRET" => Some(sign_in::SECRET.to_owned()),
         _ => None,
     };
     let mut config = Config::parse(Path::new("config/sandbox.toml"), text, &tokens)?;
@@ -191,7 +220,7 @@ async fn drive(
         let nodes = Nodes::start(options.nodes, kept, folder, &places)?;
         return Ok(Driven::apart(nodes, Interruption::of(scenario, options.seed)));
     }
-    let mut config = config(world, folder)?;
+    let mut config = if options.stay { opened(world, folder)? } else { config(world, folder)? };
     least_role(&world.okta, &config, &config.okta[0].name);
     config.service.store = kept.place.clone();
     if options.faults > 0.0 {

@@ -88,6 +88,8 @@ pub struct WebApp {
     pub redirects: Vec<String>,
     /// Whether its ID tokens list groups.
     pub groups_claim: bool,
+    /// For how many seconds its authorization codes live.
+    pub codes_live: i64,
 }
 
 /// Other clients of the org.
@@ -168,6 +170,8 @@ pub struct Options {
     pub assignees_by_group: bool,
     /// Whether pages of `iam/assignees/users` have `Link` lines besides the `_links` in their body.
     pub assignees_link_header: bool,
+    /// Whether it has pages for people, at `/_ui`.
+    pub ui: bool,
 }
 
 impl Options {
@@ -215,6 +219,7 @@ impl Default for Options {
             rules_heed_deactivation: true,
             assignees_by_group: false,
             assignees_link_header: true,
+            ui: false,
         }
     }
 }

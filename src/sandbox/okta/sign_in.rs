@@ -20,9 +20,8 @@ use minijinja::{AutoEscape, Environment, context};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
-/// ID tokens live for an hour, codes for a minute.
+/// ID tokens live for an hour.
 const LIFETIME_SECS: i64 = 3600;
-const CODE_SECS: i64 = 60;
 
 const PAGE: &str = r#"<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Sign in · simulated Okta</title><link rel="icon" href="data:,"></head>
@@ -117,13 +116,13 @@ impl Okta {
         let Some(user) = user else { return page(401, Some("Unable to sign in"), Some(asked)) };
         let code = self.id("code");
         let made = Code {
+            expires: at + app.codes_live,
             client: app.client_id,
             redirect: redirect.to_owned(),
             challenge: field("code_challenge").to_owned(),
             nonce: asked.get("nonce").cloned(),
             scopes,
             user,
-            expires: at + CODE_SECS,
         };
         self.sign_ins.codes.insert(code.clone(), made);
         back(redirect, &[("code", &code), ("state", field("state"))])
