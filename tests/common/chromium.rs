@@ -4,6 +4,8 @@
 
 use crate::common::rig::comes_true;
 use crate::common::skipped::skipped;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -146,6 +148,22 @@ impl Chromium {
     /// What a script returns.
     pub async fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", json!({ "script": script, "args": [] })).await
+    }
+
+    /// Shows pages as somebody sees them who wants `light` or `dark` ones.
+    pub async fn theme(&self, scheme: &str) {
+        let params = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        let set =
+            self.post("/goog/cdp/execute", json!({ "cmd": "Emulation.setEmulatedMedia", "params": params })).await;
+        assert!(set["error"].is_null(), "{set}");
+    }
+
+    /// The whole page as a picture.
+    pub async fn screenshot(&self) -> Vec<u8> {
+        let params = json!({ "captureBeyondViewport": true });
+        let taken = self.post("/goog/cdp/execute", json!({ "cmd": "Page.captureScreenshot", "params": params })).await;
+        let text = taken["data"].as_str().unwrap_or_else(|| panic!("no picture: {taken}"));
+        STANDARD.decode(text).expect("base64")
     }
 
     /// What the browser has complained about: refused by a policy, not found, an error of a script.

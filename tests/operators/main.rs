@@ -18,6 +18,7 @@ mod common {
     pub mod workspace;
 }
 
+mod accessible;
 mod admin;
 mod administrators;
 mod audit;
