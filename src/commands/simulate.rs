@@ -5,6 +5,7 @@ use crate::sandbox::data::{Contents, Format, LARGEST_FILE};
 use crate::sandbox::http::Simulator;
 use crate::sandbox::namely::{self, Namely};
 use crate::sandbox::okta::{self, Okta, ServiceApp};
+use crate::sandbox::ui::PAGES;
 use crate::sandbox::world::{org_of_contents, population};
 use anyhow::{Context, anyhow, bail};
 use std::net::SocketAddr;
@@ -34,6 +35,9 @@ pub struct Options {
     /// Factor on every latency; 0 answers at once
     #[arg(long, default_value_t = 1.0)]
     pub latency: f64,
+    /// Serve pages for people at /_ui: who is there, what was asked, and buttons that hire, transfer, terminate and break things
+    #[arg(long)]
+    pub ui: bool,
 }
 
 /// What the Okta simulator is told besides.
@@ -83,6 +87,11 @@ pub(super) fn read_contents(path: &Path) -> anyhow::Result<Contents> {
     Contents::read(&text, Format::of(path)).map_err(|bad| anyhow!("{} is no company:\n{bad}", path.display()))
 }
 
+/// Where its pages are, if it has some.
+fn pages(options: &Options, url: &str) -> String {
+    if options.ui { format!("\npages: {url}{PAGES}") } else { String::new() }
+}
+
 /// Serves Namely until interrupted.
 pub async fn namely(options: Options) -> anyhow::Result<()> {
     let clock = Clock::system();
@@ -92,6 +101,7 @@ pub async fn namely(options: Options) -> anyhow::Result<()> {
         token: options.token.clone().unwrap_or(defaults.token.clone()),
         per_minute: defaults.per_minute.filter(|_| !options.no_limits),
         latency: options.latency,
+        ui: options.ui,
         ..defaults
     };
     let contents = contents(&options, &clock)?;
@@ -104,8 +114,9 @@ pub async fn namely(options: Options) -> anyhow::Result<()> {
     println!(
         "Namely is simulated at {url} with {size} people\nit accepts the token {token}\n\
          try: curl -H 'Authorization: Bearer {token}' '{url}/profiles?per_page=2'\n\
-         faults: {}/_faults",
-        simulator.url()
+         faults: {}/_faults{}",
+        simulator.url(),
+        pages(&options, &simulator.url())
     );
     tokio::signal::ctrl_c().await?;
     Ok(())
@@ -120,6 +131,7 @@ pub async fn okta(okta: OktaOptions) -> anyhow::Result<()> {
         token: options.token.clone().unwrap_or(defaults.token.clone()),
         limits: defaults.limits.filter(|_| !options.no_limits),
         latency: options.latency,
+        ui: options.ui,
         service_apps: service_app(&okta)?.into_iter().collect(),
         ..defaults
     };
@@ -136,7 +148,8 @@ pub async fn okta(okta: OktaOptions) -> anyhow::Result<()> {
         "Okta is simulated at {url} with {size} people, an administrator and the group Everyone\n\
          it accepts the token {token}\n\
          try: curl -H 'Authorization: SSWS {token}' '{url}/api/v1/users?limit=2'\n\
-         faults: {url}/_faults"
+         faults: {url}/_faults{}",
+        pages(options, &url)
     );
     tokio::signal::ctrl_c().await?;
     Ok(())

@@ -145,6 +145,10 @@ pub trait Core: Send + 'static {
     fn starts(&mut self, _scale: f64) {}
     /// What goes wrong on purpose.
     fn faults(&mut self) -> &mut Faults;
+    /// Shows itself to people; nothing if the request is about something else, or it has no pages.
+    fn page(&mut self, _: &Request, _: Moment) -> Option<Response> {
+        None
+    }
     /// Answers whoever turns one of its own switches; nothing if the request is none.
     fn switch(&mut self, _: &Request) -> Option<Response> {
         None
@@ -255,6 +259,9 @@ async fn handle<C: Core>(http: HttpRequest, body: web::Bytes, shared: web::Data<
     }
     if request.path == HISTORY {
         return answer(shared.with(|core, _| history(core, &request)));
+    }
+    if let Some(response) = shared.with(|core, now| core.page(&request, now)) {
+        return answer(response);
     }
     if let Some(response) = shared.with(|core, _| core.switch(&request)) {
         return answer(response);

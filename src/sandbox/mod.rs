@@ -16,4 +16,5 @@ pub mod okta;
 pub mod oracle;
 pub mod population;
 pub mod scenario;
+pub(crate) mod ui;
 pub mod world;

@@ -16,6 +16,7 @@ mod okta_objects;
 mod okta_queries;
 mod org;
 mod own_data;
+mod pages;
 mod sandbox;
 mod simulated_faults;
 mod simulated_namely;

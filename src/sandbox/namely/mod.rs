@@ -3,6 +3,7 @@
 mod catalogue;
 mod oauth;
 mod tokens;
+mod ui;
 pub mod wire;
 mod writing;
 
@@ -54,6 +55,8 @@ pub struct Options {
     pub skew: i64,
     /// Profiles of the page before that a page shows again, as after an edit during a walk.
     pub overlap: usize,
+    /// Whether it has pages for people, at `/_ui`.
+    pub ui: bool,
 }
 
 impl Options {
@@ -81,6 +84,7 @@ impl Default for Options {
             short_page_is_empty: false,
             skew: 0,
             overlap: 0,
+            ui: false,
         }
     }
 }
@@ -455,6 +459,10 @@ impl Core for Namely {
             None => {}
         }
         Admission::Serve { ticket, takes }
+    }
+
+    fn page(&mut self, request: &Request, now: Moment) -> Option<Response> {
+        self.shown(request, now)
     }
 
     fn faults(&mut self) -> &mut Faults {

@@ -24,6 +24,7 @@ mod serve;
 mod sign_in;
 mod state;
 mod tokens;
+mod ui;
 pub mod users;
 
 pub use objects::{Status, User};

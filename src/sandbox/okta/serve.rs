@@ -159,6 +159,10 @@ impl Core for Okta {
         &mut self.faults
     }
 
+    fn page(&mut self, request: &Request, now: Moment) -> Option<Response> {
+        self.shown(request, now)
+    }
+
     fn switch(&mut self, request: &Request) -> Option<Response> {
         self.switch_role(request)
     }
