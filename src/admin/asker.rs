@@ -75,7 +75,7 @@ fn seen_of_one(ask: Ask, parts: &[String], query: &Value) -> Option<&'static str
 
 impl Decisions {
     /// Whom something that was asked is about, in each org.
-    fn subjects(&self, c: &Tx, ask: Ask, parts: &[String], query: &Value) -> Result<Vec<(String, i64)>, Refusal> {
+    fn asked_about(&self, c: &Tx, ask: Ask, parts: &[String], query: &Value) -> Result<Vec<(String, i64)>, Refusal> {
         let named = match ask {
             Ask::Target => {
                 let target = self.number("target", &parts[0])?;
@@ -123,10 +123,10 @@ impl Viewings {
         now: Moment,
     ) -> Result<(), Refusal> {
         let Some(what) = seen_of_one(ask, parts, query).filter(|_| asker.role.is_watched()) else { return Ok(()) };
-        let subjects = decisions.subjects(&*Store::reader(&decisions.store)?, ask, parts, query)?;
+        let people = decisions.asked_about(&*Store::reader(&decisions.store)?, ask, parts, query)?;
         let viewing = |target| (asker.who.principal().to_owned(), target, what);
         let new: Vec<(String, i64)> =
-            subjects.into_iter().filter(|(_, target)| !self.is_known(&viewing(*target), now)).collect();
+            people.into_iter().filter(|(_, target)| !self.is_known(&viewing(*target), now)).collect();
         if new.is_empty() {
             return Ok(());
         }
