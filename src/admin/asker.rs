@@ -94,17 +94,20 @@ impl Decisions {
     }
 }
 
+/// Who has seen what of whom.
+type Viewing = (String, i64, &'static str);
+
 /// The looks of the last minutes, each of which is a row already.
 #[derive(Clone, Default)]
-pub struct Viewings(Arc<Mutex<HashMap<(String, i64, &'static str), Moment>>>);
+pub struct Viewings(Arc<Mutex<HashMap<Viewing, Moment>>>);
 
 impl Viewings {
-    fn is_known(&self, viewing: &(String, i64, &'static str), now: Moment) -> bool {
+    fn is_known(&self, viewing: &Viewing, now: Moment) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(viewing).is_some_and(|at| *at <= now && now.since(*at) < ONE_VIEWING)
     }
 
-    fn remember(&self, viewing: (String, i64, &'static str), now: Moment) {
+    fn remember(&self, viewing: Viewing, now: Moment) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             known.retain(|_, at| *at <= now && now.since(*at) < ONE_VIEWING);
