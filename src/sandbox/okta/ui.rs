@@ -46,7 +46,7 @@ impl Okta {
             .groups
             .values()
             .map(|group| {
-                let members = self.members.get(&group.id).map_or(0, std::collections::BTreeSet::len);
+                let members = self.members.of(&group.id).map_or(0, BTreeMap::len);
                 json!({ "name": group.name, "kind": group.kind, "members": members })
             })
             .collect();
