@@ -14,6 +14,7 @@ mod guesses;
 pub(crate) mod hook;
 mod missing;
 mod next;
+pub mod openapi;
 mod pausing;
 pub mod people;
 pub mod routes;
@@ -381,7 +382,7 @@ fn leavers_with_access(served: &Served) -> BTreeMap<String, i64> {
 }
 
 async fn document() -> HttpResponse {
-    HttpResponse::Ok().json(routes::openapi())
+    HttpResponse::Ok().json(openapi::openapi())
 }
 
 fn error(mut response: actix_web::HttpResponseBuilder, message: impl Into<String>) -> HttpResponse {

@@ -3,7 +3,8 @@
 use crate::admin::{Api, STAFF};
 use crate::common::rig::{Rig, Setup, on_a_system};
 use crate::console::{Pages, active, held};
-use namely_okta_sync::admin::routes::{ROUTES, openapi};
+use namely_okta_sync::admin::openapi::openapi;
+use namely_okta_sync::admin::routes::ROUTES;
 use namely_okta_sync::config::{ConsoleSettings, Role};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
