@@ -138,6 +138,18 @@ impl Decisions {
         Ok(found)
     }
 
+    /// That whoever has come by an account of an org that is written to has access still: nobody who has left decides anything.
+    pub fn is_there(&self, by: &Decider, now: Moment) -> Result<(), Refusal> {
+        let Some((org, id)) = by.account() else { return Ok(()) };
+        if may_decide(&*Store::operator(&self.store)?, self.rules()?, org, id, now)? {
+            return Ok(());
+        }
+        Err(Refusal::Conflict(format!(
+            "{} has left, or is about to: access is over by Namely or by what people have decided; nothing was done",
+            by.name
+        )))
+    }
+
     /// Writes down what `by` decides; `None` if `ask` is about something else. `parts` stand for the braces of the path,
     /// `body` was checked.
     pub fn decide(
@@ -149,14 +161,6 @@ impl Decisions {
         now: Moment,
     ) -> Result<Option<Value>, Refusal> {
         let operator = || Store::operator(&self.store);
-        if let Some((org, id)) = by.account()
-            && !may_decide(&*operator()?, self.rules()?, org, id, now)?
-        {
-            return Err(Refusal::Conflict(format!(
-                "{} has left, or is about to: access is over by Namely or by what people have decided; nothing was done",
-                by.name
-            )));
-        }
         let text = |key: &str| body[key].as_str().unwrap_or_default();
         let message = match ask {
             Ask::Approve | Ask::Reject | Ask::Reverse => {

@@ -212,6 +212,16 @@ impl Served {
     pub async fn decide(&self, ask: Ask, asker: &Asker, parts: Vec<String>, body: Value) -> Result<Value, Refusal> {
         asker.may(ask)?;
         let by = &asker.who;
+        if by.account().is_some() {
+            let (decisions, who, now) = (self.decisions(), by.clone(), self.clock.now());
+            let is_there = web::block(move || decisions.is_there(&who, now)).await;
+            match is_there.map_err(|e| Refusal::Failed(e.to_string())) {
+                Ok(Ok(())) => {}
+                // Stopping everything waits for no store.
+                Ok(Err(Refusal::Failed(_))) | Err(_) if ask == Ask::Pause => {}
+                Ok(Err(refusal)) | Err(refusal) => return Err(refusal),
+            }
+        }
         tracing::info!(by = by.name, ?ask, "asked for by an operator");
         match ask {
             Ask::Reload | Ask::Poll if self.keeper.is_none() => {

@@ -12,7 +12,7 @@ use crate::console;
 use crate::domain::Decider;
 use crate::domain::guard::renamed::Renaming;
 use crate::metrics::Metrics;
-use crate::store::{Location, Store, StoreError, Trouble};
+use crate::store::{Location, Store, StoreError, Trouble, lock};
 use crate::telemetry;
 use anyhow::Context;
 use sd_notify::NotifyState;
@@ -69,8 +69,13 @@ pub async fn run(path: &Path, dry_run: bool, renamed: &[String]) -> anyhow::Resu
             Begun { service, drain, listener, door }
         }
         Location::File(_) | Location::Unknown { .. } => {
-            // Before anything is started: another service may be there.
-            let listener = TcpListener::bind(listen).with_context(cannot_listen)?;
+            // Before anything is started: another service may be there, or this one.
+            let listener = TcpListener::bind(listen).with_context(cannot_listen).or_else(|e| {
+                if let Location::File(path) = &config.service.store {
+                    drop(lock(path)?);
+                }
+                Err(e)
+            })?;
             let drain = config.service.drain;
             let service = Service::start(config, Clock::system(), metrics).await?;
             Begun { service, drain, listener, door: None }

@@ -47,15 +47,19 @@ pub(super) fn put(c: &Tx, org: &str, account: &Account, matched: &[String], now:
     account::save(c, org, &account, matched, now)
 }
 
-/// Who waits for the login of an account is tried again when it has another one, or is not live any more.
+/// Who waits for the login of an account, or for a name of it in an app, is tried again when it has another one, or is not live any more.
 fn free_login(c: &Tx, org: &str, account: &Account, now: Moment) -> Result<(), StoreError> {
-    if !awaited::is_login(c, org)? {
+    if !awaited::is_name(c, org)? {
         return Ok(());
     }
     let Some(before) = account::by_id(c, org, &account.id)? else { return Ok(()) };
-    let is_freed = login_key(&before.login) != login_key(&account.login);
-    if is_freed || (before.is_live() && !account.is_live()) {
+    let ends = before.is_live() && !account.is_live();
+    if ends || login_key(&before.login) != login_key(&account.login) {
         awaiting::login_freed(c, org, &before.login, now)?;
+    }
+    let freed = before.app_names.iter().filter(|(app, name)| ends || account.app_names.get(*app) != Some(*name));
+    for (_, name) in freed {
+        awaiting::app_name_freed(c, org, name, now)?;
     }
     Ok(())
 }

@@ -36,9 +36,15 @@ pub(super) fn directory_read(c: &Tx, org: &str, directory: &Directory, now: Mome
     Ok(woken)
 }
 
-/// A login has become free: who waited for it is tried again.
+/// A login has become free: who waited for it is tried again, also if it was to be their name in an app.
 pub(super) fn login_freed(c: &Tx, org: &str, login: &str, now: Moment) -> Result<(), StoreError> {
-    wake(c, org, &Awaited::Login(login.to_owned()), now).map(drop)
+    wake(c, org, &Awaited::Login(login.to_owned()), now)?;
+    app_name_freed(c, org, login, now)
+}
+
+/// Somebody is not called so in an app any more: who waited for the name is tried again.
+pub(super) fn app_name_freed(c: &Tx, org: &str, name: &str, now: Moment) -> Result<(), StoreError> {
+    wake(c, org, &Awaited::AppName(name.to_owned()), now).map(drop)
 }
 
 /// Somebody keeps their login, since another one waits for a decision: who waited for it is tried again, and gets back what they had.

@@ -141,28 +141,50 @@ fn names_of_others(
     let names: BTreeSet<String> =
         desired.apps.values().filter_map(|app| app.user_name.as_deref().map(login_key)).collect();
     let own = case.account.as_ref().map(|account| account.id.as_str());
-    let under_way = if names.is_empty() { Vec::new() } else { intent::names_for_others(c, &case.org, target)? };
+    let announced = if names.is_empty() { Vec::new() } else { intent::names_for_others(c, &case.org, target)? };
     let is_other = |other: &Account| Some(other.id.as_str()) != own && other.is_live();
     let mut found = Vec::new();
     for name in names {
         let by_login = account::by_login(c, &case.org, &name)?.filter(is_other);
-        found.extend(by_login.map(|other| NameOfAnother { name: name.clone(), app: None, whose: other.login }));
+        found.extend(by_login.map(|other| {
+            let otherwise = other.app_names.iter().filter(|(_, called)| login_key(called) != name);
+            let except = otherwise.map(|(app, _)| app.clone()).collect();
+            NameOfAnother { except, id: other.id, ..NameOfAnother::of(&name, &other.login) }
+        }));
         for other in account::by_attribute(c, &case.org, account::APP_NAME, &name)?.into_iter().filter(is_other) {
             let apps = other.app_names.iter().filter(|(_, called)| login_key(called) == name);
-            found.extend(apps.map(|(app, _)| NameOfAnother {
-                name: name.clone(),
-                app: Some(app.clone()),
-                whose: other.login.clone(),
-            }));
+            for (app, _) in apps {
+                let own = case.account.as_ref().and_then(|own| own.app_names.get(app));
+                let wants = own.map(|_| wanted_name(c, rules, &case.org, (&other.id, app), now)).transpose()?.flatten();
+                let (app, id) = (Some(app.clone()), other.id.clone());
+                found.push(NameOfAnother { app, id, wants, ..NameOfAnother::of(&name, &other.login) });
+            }
         }
-        for (other, step) in &under_way {
+        for (other, step) in &announced {
             if let Some((app, _)) = step.name_in_app().filter(|(_, called)| login_key(called) == name) {
                 let whose = name_of(c, *other)?.unwrap_or_else(|| "somebody else".into());
-                found.push(NameOfAnother { name: name.clone(), app: Some(app.to_owned()), whose });
+                found.push(NameOfAnother { app: Some(app.to_owned()), ..NameOfAnother::of(&name, &whose) });
             }
         }
     }
     Ok(found)
+}
+
+/// What the owner of an account is to be called in an app, as names are compared.
+fn wanted_name(
+    c: &Tx,
+    rules: &Rulebook,
+    org: &str,
+    (okta_id, app): (&str, &str),
+    now: Moment,
+) -> Result<Option<String>, StoreError> {
+    let Some(target) = target::owner(c, org, okta_id)? else { return Ok(None) };
+    let Some(case) = brief(c, rules, target, now)? else { return Ok(None) };
+    let Some(directory) = super::directories::directory_of(c, org)? else { return Ok(None) };
+    // What cannot be mapped is told by their own plan.
+    let Ok(desired) = rules.desired(&case, now) else { return Ok(None) };
+    let named = desired.apps.iter().filter(|(name, _)| directory.find_app(name).is_some_and(|(id, _)| id == app));
+    Ok(named.filter_map(|(_, wanted)| wanted.user_name.as_deref().map(login_key)).next())
 }
 
 /// Whether somebody else with a live account goes by this name in an app, or is being given it at this moment.
@@ -174,8 +196,8 @@ pub(super) fn is_called_so(c: &Tx, target: i64, app: &str, name: &str) -> Result
     if others.any(|other| other.app_names.get(app).is_some_and(|called| login_key(called) == key)) {
         return Ok(true);
     }
-    let under_way = intent::names_for_others(c, &org, target)?;
-    Ok(under_way
+    let announced = intent::names_for_others(c, &org, target)?;
+    Ok(announced
         .iter()
         .any(|(_, step)| step.name_in_app().is_some_and(|(of, called)| of == app && login_key(called) == key)))
 }

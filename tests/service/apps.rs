@@ -214,3 +214,26 @@ fn of_people_who_are_to_have_one_name_in_an_app_at_the_same_moment_one_gets_it_a
         assert!(rig.quarantined().await.iter().all(|(_, why)| why.contains("two people would be one there")));
     });
 }
+
+#[test]
+fn who_waits_for_a_name_in_an_app_gets_it_when_it_is_free_and_two_who_swap_addresses_swap_their_names_too() {
+    on_a_system(async {
+        let (rig, _) = world().await;
+        let people = rig.setup.people.clone();
+        let holders = in_department(&people, 0);
+        let (one, other) = (holders[0], holders[1]);
+        let called = |okta: &namely_okta_sync::sandbox::okta::Okta, n: usize| {
+            let user = okta.user_by_anchor(&people[n].id).expect("an account");
+            okta.names_in_apps(&user.id).get("Payroll").copied().unwrap_or_default().to_lowercase()
+        };
+        let (first, second) = (people[one].email.to_lowercase(), people[other].email.to_lowercase());
+        rig.edit(one, |person| person.email = "in.between@example.com".into());
+        rig.edit(other, |person| person.email.clone_from(&first));
+        rig.edit(one, |person| person.email.clone_from(&second));
+        rig.until_okta("each is called as the other was", |okta| {
+            called(okta, one) == second && called(okta, other) == first
+        })
+        .await;
+        rig.until("nobody waits", async |rig| rig.quarantined().await.is_empty() && rig.backlog().await == 0).await;
+    });
+}

@@ -6,6 +6,7 @@
 use crate::domain::account::directory::Directory;
 use crate::domain::account::user::{Account, Scope};
 use crate::domain::mapping::desired::{Desired, Mapping, WantedApp};
+use crate::domain::mapping::login::temporary;
 use crate::domain::mapping::rules::AppRule;
 use crate::domain::plan::awaited::Awaited;
 use crate::domain::plan::case::NameOfAnother;
@@ -49,7 +50,8 @@ pub(in crate::domain) fn steps(
         // What a group gives is the app's own.
         let is_ours =
             !account.apps.contains_key(*app) || unsure.contains(*app) || account.apps.get(*app) == Some(&Scope::User);
-        if let Some(whose) = whose_name(others, app, name).filter(|_| is_ours && !is_so) {
+        let makes_room = in_between(account, app, name, others).is_some();
+        if let Some(whose) = whose_name(others, app, name).filter(|_| is_ours && !is_so && !makes_room) {
             let message = format!(
                 "{}: {whose} goes by {name:?} in {label}: two people would be one there; correct the record, or who is called so",
                 why.rule
@@ -76,29 +78,40 @@ pub(in crate::domain) fn steps(
             user_name: why.user_name.clone(),
         }
     });
-    let named =
-        wanted.iter().filter(|(id, (_, why))| !lacks(id) && is_free(id, why)).filter_map(|(app, (label, why))| {
-            let user_name = why.user_name.clone()?;
-            let before = account.app_names.get(*app);
-            let is_otherwise = before.is_some_and(|before| *before != user_name);
-            let is_own = account.apps.get(*app) == Some(&Scope::User);
-            // What was never read is unknown, and no reason for a call.
-            (is_own && (is_otherwise || account.marks.unsure.app_names.contains(*app))).then(|| Step::NameInApp {
-                id: account.id.clone(),
-                app: (*app).to_owned(),
-                name: (*label).to_owned(),
-                before: before.cloned(),
-                user_name,
-            })
-        });
+    let named = wanted.iter().filter(|(id, _)| !lacks(id)).filter_map(|(app, (label, why))| {
+        let wanted = why.user_name.clone()?;
+        let user_name = if is_free(app, why) { wanted } else { in_between(account, app, &wanted, others)? };
+        let before = account.app_names.get(*app);
+        let is_otherwise = before.is_some_and(|before| *before != user_name);
+        let is_own = account.apps.get(*app) == Some(&Scope::User);
+        // What was never read is unknown, and no reason for a call.
+        (is_own && (is_otherwise || account.marks.unsure.app_names.contains(*app))).then(|| Step::NameInApp {
+            id: account.id.clone(),
+            app: (*app).to_owned(),
+            name: (*label).to_owned(),
+            before: before.cloned(),
+            user_name,
+        })
+    });
     (no_longer.chain(missing).chain(named).collect(), lacking)
 }
 
 /// Who else goes by a name in an app, or may.
 fn whose_name<'o>(others: &'o [NameOfAnother], app: &str, name: &str) -> Option<&'o str> {
+    who_is_called(others, app, name).map(|other| other.whose.as_str())
+}
+
+fn who_is_called<'o>(others: &'o [NameOfAnother], app: &str, name: &str) -> Option<&'o NameOfAnother> {
     let key = login_key(name);
-    let mut all = others.iter().filter(|other| other.name == key);
-    all.find(|other| other.app.as_deref().is_none_or(|of| of == app)).map(|other| other.whose.as_str())
+    let mut all = others.iter().filter(|other| other.name == key && !other.except.contains(app));
+    all.find(|other| other.app.as_deref().is_none_or(|of| of == app))
+}
+
+/// The name by which one of two is called for a moment who are to have the name of the other: both cannot be first.
+fn in_between(account: &Account, app: &str, name: &str, others: &[NameOfAnother]) -> Option<String> {
+    let (own, other) = (account.app_names.get(app)?, who_is_called(others, app, name)?);
+    let is_swap = other.wants.as_deref() == Some(login_key(own).as_str());
+    (is_swap && account.id < other.id).then(|| temporary(own, &account.id, name).login)
 }
 
 /// Whether a rule decides who has an app. Of several apps with one label none is governed by a rule that names the label.
@@ -180,7 +193,7 @@ mod tests {
         let desired = Desired { apps: BTreeMap::from([("Payroll".to_owned(), why)]), ..Desired::default() };
         let other = |app: Option<&str>| {
             let app = app.map(str::to_owned);
-            [NameOfAnother { name: "ben@example.com".into(), app, whose: "ben@example.com".into() }]
+            [NameOfAnother { app, ..NameOfAnother::of("ben@example.com", "ben@example.com") }]
         };
         let account = bare("00u1", "ada@example.com", None);
         let mut named = account.clone();

@@ -10,6 +10,7 @@ use crate::domain::plan::pins::Pins;
 use crate::domain::record::employee::UserStatus;
 use crate::domain::record::lifecycle::Entitlement;
 use crate::domain::record::person::{Person, Position};
+use std::collections::BTreeSet;
 
 /// Who somebody reports to, as seen from one org.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,8 +73,22 @@ pub struct NameOfAnother {
     pub name: String,
     /// The app in which they are called so, by id; without it their login is, and they may be called so in any.
     pub app: Option<String>,
+    /// Apps in which they are known to be called otherwise.
+    pub except: BTreeSet<String>,
     /// Their login.
     pub whose: String,
+    /// The id of their account, if they have one.
+    pub id: String,
+    /// What they are to be called there instead, as names are compared.
+    pub wants: Option<String>,
+}
+
+impl NameOfAnother {
+    /// Nothing but the name, and whose it is.
+    pub fn of(name: &str, whose: &str) -> Self {
+        let (name, whose) = (name.to_owned(), whose.to_owned());
+        Self { name, app: None, except: BTreeSet::new(), whose, id: String::new(), wants: None }
+    }
 }
 
 impl Case {
