@@ -90,6 +90,11 @@ fn a_hold_is_seen_and_decided_over_http_and_the_audit_says_by_whom() {
         let (id, code) = (holds["holds"][0]["id"].clone(), holds["holds"][0]["code"].clone());
         let (status, hold) = api.ask(Some(Role::Viewer), "GET", &format!("/holds/{id}"), "").await;
         assert!(status == 200 && hold["people"].as_array().is_some_and(|p| p.len() == 1), "{hold}");
+        // A hold is there before those whom it is about have been let go of.
+        rig.until("they wait for it", async |_| {
+            api.ask(Some(Role::Viewer), "GET", "/status", "").await.1["orgs"]["sandbox"]["held"] == 1
+        })
+        .await;
         let (status, message) = api.ask(Some(Role::Viewer), "GET", "/status", "").await;
         assert!(
             status == 200
