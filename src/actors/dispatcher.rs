@@ -10,7 +10,7 @@ use crate::domain::work::run::Claim;
 use crate::failpoint::{self, Point};
 use crate::mailbox::{Carried, Gate};
 use crate::okta::Bucket;
-use crate::store::Want;
+use crate::store::{StoreError, Want};
 use actix::{Actor, AsyncContext, Context, Handler};
 use std::time::Duration;
 
@@ -119,6 +119,8 @@ async fn claim(tools: Tools, want: Want) -> Vec<Claim> {
             readiness.have(&work);
             claims
         }
+        // The service is at its end, and says so itself.
+        Err(StoreError::Stopped) => Vec::new(),
         Err(e) => {
             let why = format!("nobody can be worked on: {e}");
             if readiness.reasons().get(&work) != Some(&why) {

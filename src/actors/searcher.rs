@@ -41,8 +41,6 @@ impl Searcher {
             match self.lists.org.shared.store.uncover(&self.lists.org.name, UNCOVERED, clock.now()).await {
                 Ok(0) => {}
                 Ok(_) => self.wake.ring(), // they are evaluated before they are searched for
-                // The service comes to its end.
-                Err(StoreError::Stopped) => continue,
                 Err(e) => {
                     tracing::error!(org = %self.lists.org.name, error = %e, "the store cannot tell whom lists have covered");
                 }

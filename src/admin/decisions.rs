@@ -145,7 +145,7 @@ impl Decisions {
             return Ok(());
         }
         Err(Refusal::Conflict(format!(
-            "{} has left, or is about to: access is over by Namely or by what people have decided; nothing was done",
+            "{} is to have no access now, by Namely or by what people have decided: nothing was done",
             by.name
         )))
     }

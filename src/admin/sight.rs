@@ -30,23 +30,28 @@ const FOR_HR: &[(&str, Option<&str>)] = &[
 /// Which names must not be seen; nobody's, where HR may see groups.
 pub struct Groups {
     names: Option<Vec<String>>,
+    /// An org was not read yet: any text may have a name of its groups.
+    unread: bool,
 }
 
 impl Groups {
     /// Names of the groups that are known in these orgs, where they are hidden.
     pub fn hidden(c: &Tx, orgs: &[String], mapping: &Mapping) -> Result<Self, Refusal> {
         let mut names: Vec<String> = mapping.group_rules().iter().map(|rule| rule.label.clone()).collect();
+        let mut unread = false;
         for org in orgs {
-            let known = directory(c, org)?.unwrap_or_default();
-            names.extend(known.names().map(str::to_owned));
+            match directory(c, org)? {
+                Some(known) => names.extend(known.names().map(str::to_owned)),
+                None => unread = true,
+            }
         }
         names.retain(|name| !name.is_empty());
-        Ok(Self { names: Some(names) })
+        Ok(Self { names: Some(names), unread })
     }
 
     /// They are seen.
     pub const fn shown() -> Self {
-        Self { names: None }
+        Self { names: None, unread: false }
     }
 
     fn are_hidden(&self) -> bool {
@@ -56,7 +61,7 @@ impl Groups {
     /// Whether a text says something of a group that must not be seen.
     fn are_in(&self, text: &str) -> bool {
         let Some(names) = &self.names else { return false };
-        text.to_lowercase().contains("group") || names.iter().any(|name| stands_in(name, text))
+        self.unread || text.to_lowercase().contains("group") || names.iter().any(|name| stands_in(name, text))
     }
 
     /// A text as HR reads it: without commands, and without groups where these are hidden.
@@ -230,7 +235,14 @@ mod tests {
     use super::*;
 
     fn hidden() -> Groups {
-        Groups { names: Some(vec!["Sales Team".into(), "IT".into()]) }
+        Groups { names: Some(vec!["Sales Team".into(), "IT".into()]), unread: false }
+    }
+
+    #[test]
+    fn while_nobody_has_read_what_an_org_calls_its_groups_any_text_may_name_one() {
+        let text = "Okta refuses the login";
+        assert_eq!(hidden().in_words(text), text);
+        assert!(Groups { unread: true, ..hidden() }.in_words(text).contains("hidden for your role"));
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use super::finding::{Finding, bad, get, good};
 use crate::actors::org::directory::ADMINISTRATORS_AGE;
 use crate::domain::account::administrators::PERMISSION;
+use crate::domain::account::group_rule::OktaRule;
 use crate::domain::{Group, Mapping};
 use crate::okta::OktaClient;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Groups whose roles are read at most; the service reads them all.
 const MAX_READ: usize = 300;
@@ -33,19 +35,56 @@ pub(super) fn list_finding(what: &str, list: Result<Value, String>) -> Finding {
     }
 }
 
-/// The rules that can give a group with which an admin role comes.
-pub(super) async fn grant_findings(
-    client: &OktaClient,
-    what: &str,
-    groups: Vec<Group>,
-    mapping: &Mapping,
-) -> Vec<Finding> {
-    let mut managed: Vec<Group> = groups.into_iter().filter(|group| group.writable && mapping.manages(group)).collect();
-    managed.sort_by(|a, b| a.name.cmp(&b.name));
-    let left = managed.len().saturating_sub(MAX_READ);
-    managed.truncate(MAX_READ);
+/// What gives groups: the rules of the mapping, and Okta's own.
+pub(super) struct Given<'a> {
+    pub groups: Vec<Group>,
+    pub rules: &'a [OktaRule],
+    pub mapping: &'a Mapping,
+    /// Names of the groups whose members decide here.
+    pub deciding: &'a BTreeSet<String>,
+}
+
+impl Given<'_> {
+    fn is_given(&self, group: &Group) -> bool {
+        group.writable && self.mapping.manages(group) || self.filling(group).next().is_some()
+    }
+
+    /// Okta's own rules that fill a group.
+    fn filling<'g>(&'g self, group: &'g Group) -> impl Iterator<Item = &'g OktaRule> {
+        self.rules.iter().filter(|rule| rule.active && rule.groups.contains(&group.id))
+    }
+
+    /// What gives a group, and what comes with it.
+    fn finding(&self, what: &str, group: &Group, roles: &Value) -> Option<Finding> {
+        let roles = roles.as_array()?.iter().map(|role| role["type"].as_str().unwrap_or("a role").to_owned());
+        let say = self.deciding.contains(&group.name).then(|| "a say in what is decided here".to_owned());
+        let powers: Vec<String> = roles.chain(say).collect();
+        if powers.is_empty() {
+            return None;
+        }
+        let owners = self.mapping.owners(group).filter(|_| group.writable).map(|rule| rule.label.clone());
+        let filling = self.filling(group).map(|rule| format!("Okta's rule {:?}", rule.name));
+        let givers: Vec<String> = owners.chain(filling).collect();
+        Some(good(
+            what,
+            format!(
+                "{} can give {:?}, with which {} comes: two people decide about each (grant_admin)",
+                givers.join(" and "),
+                group.name,
+                powers.join(", ")
+            ),
+        ))
+    }
+}
+
+/// The rules that can give a group with which an admin role comes, or a say in what is decided here.
+pub(super) async fn grant_findings(client: &OktaClient, what: &str, given: Given<'_>) -> Vec<Finding> {
+    let mut asked: Vec<Group> = given.groups.iter().filter(|group| given.is_given(group)).cloned().collect();
+    asked.sort_by(|a, b| a.name.cmp(&b.name));
+    let left = asked.len().saturating_sub(MAX_READ);
+    asked.truncate(MAX_READ);
     let mut findings = Vec::new();
-    for chunk in managed.chunks(AT_ONCE) {
+    for chunk in asked.chunks(AT_ONCE) {
         let mut reads = tokio::task::JoinSet::new();
         for group in chunk.iter().cloned() {
             let client = client.clone();
@@ -56,7 +95,7 @@ pub(super) async fn grant_findings(
         }
         while let Some(read) = reads.join_next().await {
             match read {
-                Ok((group, Ok(roles))) => findings.extend(grant_finding(what, &group, &roles, mapping)),
+                Ok((group, Ok(roles))) => findings.extend(given.finding(what, &group, &roles)),
                 Ok((group, Err(why))) => {
                     let message =
                         format!("whether one comes with {:?} cannot be told ({why}): {PERMISSION}", group.name);
@@ -67,27 +106,10 @@ pub(super) async fn grant_findings(
         }
     }
     if findings.is_empty() {
-        findings.push(good(what, format!("none comes with the {} groups that rules can give", managed.len())));
+        findings.push(good(what, format!("none comes with the {} groups that rules can give", asked.len())));
     }
     if left > 0 {
         findings.push(good(what, format!("{left} more groups were not looked at here; the service looks at all")));
     }
     findings
-}
-
-fn grant_finding(what: &str, group: &Group, roles: &Value, mapping: &Mapping) -> Option<Finding> {
-    let roles: Vec<&str> = roles.as_array()?.iter().map(|role| role["type"].as_str().unwrap_or("a role")).collect();
-    if roles.is_empty() {
-        return None;
-    }
-    let rules: Vec<&str> = mapping.owners(group).map(|rule| rule.label.as_str()).collect();
-    Some(good(
-        what,
-        format!(
-            "{} can give {:?}, with which {} comes: two people decide about each (grant_admin)",
-            rules.join(" and "),
-            group.name,
-            roles.join(", ")
-        ),
-    ))
 }

@@ -126,14 +126,19 @@ pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
 /// That neither the store that is there nor the copy is one that has moved: its successor serves, and two may not. A store that cannot
 /// be read is what a copy is for.
 fn not_moved(store: &Path, copy: &Path) -> anyhow::Result<()> {
-    let of = |path: &Path| Store::copy(path).ok().and_then(|c| moved_to(&c).ok().flatten());
-    if let Some(to) = store.exists().then(|| of(store)).flatten() {
-        bail!(
+    let of = |path: &Path| moved_to(&*Store::copy(path)?);
+    match if store.exists() { of(store) } else { Ok(None) } {
+        Ok(None) => {}
+        Ok(Some(to)) => bail!(
             "the store {} was moved to {to}, which may serve: name that as service.store, and bring the copy back there",
             store.display()
-        );
+        ),
+        Err(why) => eprintln!(
+            "warning: the store that is there cannot be read ({why}): whether it was moved elsewhere is not known. If it was, stop here \
+             and bring the copy back to where it is now"
+        ),
     }
-    if let Some(to) = of(copy) {
+    if let Some(to) = of(copy)? {
         bail!(
             "{} is a copy of a store that had been moved to {to}: what that did is not in it; take a copy of {to}",
             copy.display()

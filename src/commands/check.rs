@@ -1,6 +1,6 @@
 //! `check`: is the configuration sound, and do both sides answer as it needs?
 
-use super::admin_roles::{grant_findings, list_finding};
+use super::admin_roles::{Given, grant_findings, list_finding};
 use super::finding::{self, Finding, all, bad, good, warning};
 use super::permissions::role_finding;
 use super::place::ConfigFile;
@@ -11,6 +11,7 @@ use crate::admin::auth;
 use crate::clock::Clock;
 use crate::config::{self, Config, NamelyTenant, OktaOrg};
 use crate::domain::Rulebook;
+use crate::domain::account::group_rule::OktaRule;
 use crate::domain::mapping::desired::Mapping;
 use crate::domain::mapping::rules::AppRule;
 use crate::domain::{Directory, Group};
@@ -330,8 +331,11 @@ async fn probe_okta(org: &OktaOrg, config: &Config) -> Vec<Finding> {
     match (groups, rules) {
         (Ok(groups), Ok(rules)) => {
             let groups: Vec<Group> = groups.into_iter().map(Group::from).collect();
-            findings.extend(group_findings(&what("groups"), groups.clone(), rules, mapping));
-            findings.extend(grant_findings(&client, &what("admin roles"), groups, mapping).await);
+            let rules: Vec<OktaRule> = rules.into_iter().map(OktaRule::from).collect();
+            findings.extend(group_findings(&what("groups"), groups.clone(), &rules, mapping));
+            let deciding = rulebook.safeguards.deciding(&org.name);
+            let given = Given { groups, rules: &rules, mapping, deciding: &deciding };
+            findings.extend(grant_findings(&client, &what("admin roles"), given).await);
         }
         (Err(why), _) | (_, Err(why)) => findings.push(bad(&what("groups"), why)),
     }
@@ -452,8 +456,8 @@ fn readable<T: DeserializeOwned>(list: Value) -> Result<T, String> {
     serde_json::from_value(list).map_err(|e| format!("Okta's list cannot be read ({e})"))
 }
 
-fn group_findings(what: &str, groups: Vec<Group>, rules: Vec<GroupRule>, mapping: &Mapping) -> Vec<Finding> {
-    let rule_owned = rules.into_iter().flat_map(|r| r.actions.assign.group_ids).collect();
+fn group_findings(what: &str, groups: Vec<Group>, rules: &[OktaRule], mapping: &Mapping) -> Vec<Finding> {
+    let rule_owned = rules.iter().flat_map(|rule| rule.groups.iter().cloned()).collect();
     let directory = Directory::new(groups, rule_owned);
     let mut findings = Vec::new();
     for (name, rule) in mapping.listed_groups() {

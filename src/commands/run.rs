@@ -121,7 +121,7 @@ pub async fn run(path: &Path, dry_run: bool, renamed: &[String]) -> anyhow::Resu
                 left => tracing::warn!(left, "stopped: these calls have no outcome yet; they are looked at after the next start"),
             }
             // The file alone is the store then. It says itself what keeps it from that.
-            let _ = tokio::time::timeout(LONGEST_CLOSE, service.store.close()).await;
+            let _ = tokio::time::timeout(LONGEST_CLOSE, service.close()).await;
         },
         () = signals.next() => tracing::warn!("stopped at once: calls under way are looked at after the next start"),
     }

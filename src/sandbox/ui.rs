@@ -65,11 +65,11 @@ fn sent(request: &Request) -> Option<HashMap<String, String>> {
 }
 
 /// Answers what is asked below `/_ui`; nothing where it is something else, or pages are not served. `shown` makes pages and carries
-/// out forms; what all simulators share is done here.
+/// out forms; `changed` is what became of the faults; what all simulators share is done here.
 pub fn answer(
     is_on: bool,
     request: &Request,
-    faults: impl FnOnce() -> Option<String>,
+    changed: Option<String>,
     shown: impl FnOnce(&[&str], Option<&HashMap<String, String>>) -> Shown,
 ) -> Option<Response> {
     let segments = request.segments();
@@ -84,7 +84,7 @@ pub fn answer(
                 Response { status: 200, body: include_bytes!("../console/style.css").to_vec(), ..Response::default() };
             return Some(style.with("content-type", "text/css; charset=utf-8"));
         }
-        ["faults", ..] => faults().map_or(Shown::Nothing, Shown::Done),
+        ["faults", ..] => changed.map_or(Shown::Nothing, Shown::Done),
         rest => shown(rest, sent(request).as_ref()),
     };
     Some(match shown {
@@ -94,8 +94,11 @@ pub fn answer(
     })
 }
 
-/// Sets or takes away a fault; what came of it.
-pub fn change_faults(faults: &mut Faults, request: &Request) -> Option<String> {
+/// Sets or takes away a fault, if that is asked for; what came of it.
+pub fn change_faults(is_on: bool, faults: &mut Faults, request: &Request) -> Option<String> {
+    if !is_on || !request.path.starts_with("/_ui/faults") {
+        return None;
+    }
     let sent = sent(request)?;
     if let Some(number) = sent.get("remove") {
         let removed = number.parse().is_ok_and(|number| faults.remove(number));

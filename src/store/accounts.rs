@@ -8,12 +8,11 @@ use crate::domain::account::directory::Directory;
 use crate::domain::account::user::{Account, Link};
 use crate::domain::plan::doubt::{self, Ending};
 use crate::domain::plan::drift::{drift, merge};
-use crate::domain::plan::priority::Priority;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::plan::step::Step;
 use crate::domain::text::login_key;
 use crate::domain::work::cause::Cause;
-use crate::domain::work::machine::{ANY_BUCKET, Dirt, Work};
+use crate::domain::work::machine::{Dirt, Work};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -127,13 +126,7 @@ fn learn_part(
             account.marks.manager = manager.clone().map_or(Link::Nobody, Link::To);
             account::save_document(c, org, &account)?;
             if let Some(target) = reports_elsewhere(c, org, &account.id, manager.as_deref())? {
-                dirty::mark_dirty(
-                    c,
-                    target,
-                    org,
-                    &Dirt { priority: Priority::Describe, bucket: ANY_BUCKET, cause: Cause::Manager },
-                    now,
-                )?;
+                dirty::mark_dirty(c, target, org, &Dirt::describe(Cause::Manager), now)?;
                 differ += 1;
             }
         }

@@ -12,8 +12,8 @@ use crate::audit::details::Approved;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
 use crate::domain::guard::approval::{Binding, Present, unfit};
-use crate::domain::work::machine::{ANY_BUCKET, Dirt};
-use crate::domain::{Cause, ChangeKind, Decider, Directory, Priority, Rulebook};
+use crate::domain::work::machine::Dirt;
+use crate::domain::{Cause, ChangeKind, Decider, Directory, Rulebook};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -211,13 +211,7 @@ fn take(c: &Tx, rules: &Rulebook, now: Moment) -> Result<usize, StoreError> {
 /// Whoever has an approval is worked on, also who was thought to be as they should be: the plan has found something.
 fn begin(c: &Tx, target: i64, org: &str, now: Moment) -> Result<(), StoreError> {
     if !work::load(c, target)?.is_some_and(|work| work.is_dirty()) {
-        dirty::mark_dirty(
-            c,
-            target,
-            org,
-            &Dirt { priority: Priority::Describe, bucket: ANY_BUCKET, cause: Cause::Request },
-            now,
-        )?;
+        dirty::mark_dirty(c, target, org, &Dirt::describe(Cause::Request), now)?;
         approval::rebind(c, target, work::newest(c, target)?)?;
     }
     votes::go_on(c, target, now)

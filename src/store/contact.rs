@@ -11,10 +11,9 @@ use crate::audit::details::Adopted;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
 use crate::domain::guard::decider::Decider;
-use crate::domain::plan::priority::Priority;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::work::cause::Cause;
-use crate::domain::work::machine::{ANY_BUCKET, Dirt};
+use crate::domain::work::machine::Dirt;
 
 /// Why somebody waits whose tenant is not accepted yet begins with this.
 const WAITS: &str = "first contact";
@@ -111,13 +110,7 @@ impl Store {
 fn wake(c: &Tx, org: &str, tenant: &str, now: Moment) -> Result<(), StoreError> {
     work::unpark(c, org, tenant, WAITS, now)?;
     for target in link::shared(c, org, tenant)? {
-        dirty::mark_dirty(
-            c,
-            target,
-            org,
-            &Dirt { priority: Priority::Describe, bucket: ANY_BUCKET, cause: Cause::TenantRead },
-            now,
-        )?;
+        dirty::mark_dirty(c, target, org, &Dirt::describe(Cause::TenantRead), now)?;
     }
     Ok(())
 }

@@ -5,9 +5,8 @@ use super::engine::Tx;
 use super::rows::link::InOrg;
 use super::rows::{link, work};
 use crate::clock::Moment;
-use crate::domain::plan::priority::Priority;
 use crate::domain::work::cause::Cause;
-use crate::domain::work::machine::{ANY_BUCKET, Dirt, Work};
+use crate::domain::work::machine::{Dirt, Work};
 use std::collections::BTreeMap;
 
 /// Raises the revision of `target`; returns the new one.
@@ -22,7 +21,7 @@ pub(super) fn wake(c: &Tx, people: impl IntoIterator<Item = InOrg>, now: Moment)
     let people: BTreeMap<i64, String> = people.into_iter().collect();
     let targets: Vec<i64> = people.keys().copied().collect();
     let mut before = work::load_all(c, &targets)?;
-    let dirt = Dirt { priority: Priority::Describe, bucket: ANY_BUCKET, cause: Cause::Manager };
+    let dirt = Dirt::describe(Cause::Manager);
     let woken: Vec<(i64, &str, Work)> = people
         .iter()
         .map(|(target, org)| (*target, org.as_str(), Work::dirtied(before.remove(target), &dirt, now)))

@@ -33,14 +33,7 @@ pub struct Drifted {
 /// Somebody who was as planned is planned anew, because a read shows what nobody has compared yet; whoever is dirty is so anyhow.
 pub(super) fn plan_anew(c: &Tx, org: &str, owner: Option<&Owner>, now: Moment) -> Result<(), StoreError> {
     let Some(owner) = owner.filter(|owner| owner.is_done) else { return Ok(()) };
-    dirty::mark_dirty(
-        c,
-        owner.target,
-        org,
-        &Dirt { priority: Priority::Describe, bucket: ANY_BUCKET, cause: Cause::OrgRead },
-        now,
-    )
-    .map(drop)
+    dirty::mark_dirty(c, owner.target, org, &Dirt::describe(Cause::OrgRead), now).map(drop)
 }
 
 /// Writes drift into the audit. Whoever has left is always looked at: nobody leaves it to others whether a leaver has access.

@@ -8,10 +8,9 @@ use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
 use crate::domain::account::gone::GoneGroup;
 use crate::domain::plan::awaited::Awaited;
-use crate::domain::plan::priority::Priority;
 use crate::domain::record::employee::FieldChange;
 use crate::domain::work::cause::Cause;
-use crate::domain::work::machine::{ANY_BUCKET, Dirt};
+use crate::domain::work::machine::Dirt;
 
 impl Store {
     /// Somebody else has deleted these groups: told once. Those that are made again without a question have whoever was in them
@@ -91,13 +90,7 @@ fn fill(c: &Tx, org: &str, name: &str, id: &str, now: Moment) -> Result<(), Stor
     people.dedup();
     for target in people {
         awaited::set(c, org, target, &[])?;
-        dirty::mark_dirty(
-            c,
-            target,
-            org,
-            &Dirt { priority: Priority::Describe, bucket: ANY_BUCKET, cause: Cause::Drift },
-            now,
-        )?;
+        dirty::mark_dirty(c, target, org, &Dirt::describe(Cause::Drift), now)?;
     }
     Ok(())
 }

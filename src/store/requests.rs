@@ -11,8 +11,8 @@ use super::{Store, StoreError, Trouble, append, dirty, missing};
 use crate::audit::details::Requested;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
-use crate::domain::work::machine::{ANY_BUCKET, Dirt};
-use crate::domain::{Cause, Decider, Priority, Rulebook};
+use crate::domain::work::machine::Dirt;
+use crate::domain::{Cause, Decider, Rulebook};
 use serde::{Deserialize, Serialize};
 
 /// What is asked for.
@@ -218,14 +218,7 @@ fn carry_out(c: &Tx, rules: &Rulebook, request: &Request, now: Moment) -> Result
         OperatorRequest::Release { targets } => {
             for target in targets {
                 if pins::unpin(c, *target, Because::Person { by: &by, principal: &principal }, now)? {
-                    let (org, any) = (&request.org, ANY_BUCKET);
-                    dirty::mark_dirty(
-                        c,
-                        *target,
-                        org,
-                        &Dirt { priority: Priority::Describe, bucket: any, cause: Cause::Request },
-                        now,
-                    )?;
+                    dirty::mark_dirty(c, *target, &request.org, &Dirt::describe(Cause::Request), now)?;
                 }
             }
         }
@@ -264,13 +257,7 @@ fn fix(
     now: Moment,
 ) -> Result<(), StoreError> {
     for target in targets {
-        dirty::mark_dirty(
-            c,
-            *target,
-            &request.org,
-            &Dirt { priority: Priority::Describe, bucket: ANY_BUCKET, cause: Cause::Request },
-            now,
-        )?;
+        dirty::mark_dirty(c, *target, &request.org, &Dirt::describe(Cause::Request), now)?;
         let what = "to be brought to what Namely says".to_owned();
         let requested = Event::Requested(Requested { what, author: Author::new(by, principal) });
         append(c, &Record::about(*target, request.org.clone(), now, requested))?;

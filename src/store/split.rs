@@ -16,12 +16,11 @@ use crate::audit::{Author, Event, Record, details};
 use crate::clock::Moment;
 use crate::domain::account::user::Account;
 use crate::domain::matching::correlation::Counterpart;
-use crate::domain::plan::priority::Priority;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::person::Position;
 use crate::domain::record::profiles::Profiles;
 use crate::domain::work::cause::Cause;
-use crate::domain::work::machine::{ANY_BUCKET, Dirt, Work};
+use crate::domain::work::machine::{Dirt, Work};
 
 /// Links, in the order of orgs and people; of one person if `person` is given.
 pub fn linked(c: &Tx, org: Option<&str>, person: Option<&str>) -> Result<Vec<Linked>, StoreError> {
@@ -177,13 +176,7 @@ pub(super) fn split(c: &Tx, rules: &Rulebook, asked: &Split, now: Moment) -> Res
     let what = What { before: Some(&parts.goes.employee), cause: Cause::Request };
     relink(c, rules, org, &parts.goes, &what, now)?;
     if !stay.is_empty() {
-        dirty::mark_dirty(
-            c,
-            target,
-            org,
-            &Dirt { priority: Priority::Describe, bucket: ANY_BUCKET, cause: Cause::Request },
-            now,
-        )?;
+        dirty::mark_dirty(c, target, org, &Dirt::describe(Cause::Request), now)?;
     }
     Ok(1 + usize::from(!stay.is_empty()))
 }

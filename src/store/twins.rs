@@ -13,11 +13,10 @@ use crate::clock::Moment;
 use crate::domain::guard::decider::Decider;
 use crate::domain::matching::correlation::{BEFORE, Candidate, Contact, Counterpart};
 use crate::domain::matching::twins::{self, Decided};
-use crate::domain::plan::priority::Priority;
 use crate::domain::record::employee::Employee;
 use crate::domain::record::person::Position;
 use crate::domain::work::cause::Cause;
-use crate::domain::work::machine::{ANY_BUCKET, Dirt};
+use crate::domain::work::machine::Dirt;
 
 /// A profile that was inactive and is active now leaves the person with whom a rule has joined it, if another active profile of
 /// its tenant is there: it gets a target of its own, and people are asked. Returns whether it does.
@@ -50,13 +49,7 @@ pub(super) fn part(
     let counterpart = Counterpart::Target(target);
     let candidate = Candidate { rule: BEFORE.into(), counterpart, described: twin.described(), ..Candidate::default() };
     review::ask_all(c, org, position, &[candidate], &why, now)?;
-    dirty::mark_dirty(
-        c,
-        target,
-        org,
-        &Dirt { priority: Priority::Describe, bucket: ANY_BUCKET, cause: Cause::Profile },
-        now,
-    )?;
+    dirty::mark_dirty(c, target, org, &Dirt::describe(Cause::Profile), now)?;
     let service = Decider::of_service("the service");
     let event = Event::Split(Split {
         profile: position.employee.id.clone(),

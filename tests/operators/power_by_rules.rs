@@ -1,6 +1,8 @@
 //! What this program writes is what Okta's own group rules look at: whoever would get a power over others by one of them waits for two.
 
 use super::administrators::World;
+use crate::common::config::config_file;
+use crate::common::program::program;
 use crate::common::rig::{Rig, Setup, on_a_system};
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::sandbox::okta::{Okta, Options};
@@ -39,6 +41,14 @@ fn who_would_become_an_administrator_by_a_rule_of_okta_waits_for_two_people() {
         let rig = Rig::new(Setup::of(30));
         let n = rig.setup.people[0].department;
         rules(&rig, DEPARTMENTS[n]).await;
+        let output = program()
+            .arg("check")
+            .arg("--config")
+            .arg(config_file(&rig.world, rig.folder.path()))
+            .output()
+            .expect("runs");
+        let said = String::from_utf8_lossy(&output.stdout).replace(['\n', ' '], "");
+        assert!(said.contains("Okta'srule\"admins\"cangive\"OrgAdmins\",withwhichSUPER_ADMINcomes"), "{said}");
         let world = World::begun(rig, |_, _| {}).await;
         let of = |okta: &Okta, id: &str| {
             let user = okta.user_by_anchor(id)?;

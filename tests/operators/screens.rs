@@ -38,8 +38,6 @@ fn redacted(text: &str) -> String {
         out.push(c);
     }
     let lines = out.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
-    // Whoever was just ended or made counts or does not.
-    let lines = (50..70).fold(lines, |lines, n| lines.replace(&format!("{n} live accounts"), "60 live accounts"));
     counted(&lines)
 }
 
@@ -111,6 +109,9 @@ fn every_screen_fits_a_terminal_of_80_and_of_120_columns_and_shows_what_it_showe
     let mover = night.people()[who[13]].email.clone();
     hires(&night).into_iter().for_each(|person| night.hire(person));
     night.edit(&who[13..14], |person| person.department = (person.department + 1) % 8);
+    night.settle();
+    // Whoever starts soon counts among those who have an account.
+    night.until("who starts soon has an account", || night.has_account("starts.soon@example.com"));
     night.settle();
     night.leave(&who[..12]);
     let (id, _) = night.hold_of(12);

@@ -59,6 +59,16 @@ fn whoever_opens_the_console_of_a_sandbox_that_stays_signs_in_as_printed_in_ever
 }
 
 #[test]
+fn a_sandbox_ends_without_a_word_of_trouble() {
+    let output = program()
+        .args(["sandbox", "--scenario", "layoff", "--employees", "30", "--time-scale", "40", "--report", "json"])
+        .output()
+        .expect("runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !said.contains("ERROR"), "{said}");
+}
+
+#[test]
 fn a_termination_is_clicked_in_namely_and_seen_to_arrive_in_okta() {
     on_a_system(async {
         let Some(chromium) = Chromium::start(false).await else { return };

@@ -107,6 +107,12 @@ impl Night {
         okta.user_by_anchor(&anchor).expect("an account").status
     }
 
+    /// Whether somebody has an account by this login.
+    pub fn has_account(&self, login: &str) -> bool {
+        let okta = self.workspace.world.okta.core();
+        okta.users().any(|user| user.profile["login"] == login)
+    }
+
     fn ended(&self, who: &[usize]) -> usize {
         who.iter().filter(|n| self.status(**n) == Status::Deprovisioned).count()
     }

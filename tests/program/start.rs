@@ -197,3 +197,31 @@ fn an_org_that_is_added_is_correlated_like_a_first_one() {
         drop(service);
     }
 }
+
+#[test]
+fn where_another_service_listens_nothing_starts_and_nothing_of_it_is_said_of_this_one() {
+    let other = Workspace::new(4).with_a_port();
+    let _service = other.settled();
+    let workspace = Workspace::new(4);
+    let address = |workspace: &Workspace| {
+        let text = std::fs::read_to_string(&workspace.config).expect("reads");
+        let line = text.lines().find(|line| line.trim_start().starts_with("listen")).expect("an address").to_owned();
+        (text, line)
+    };
+    let ((text, own), (_, theirs)) = (address(&workspace), address(&other));
+    std::fs::write(&workspace.config, text.replace(&own, &theirs)).expect("writes");
+    let (ok, said) = workspace.cli(&["run"]);
+    assert!(!ok && said.contains("cannot be listened on") && !said.contains("panicked"), "{said}");
+    let (ok, said) = other.cli(&["run"]);
+    assert!(!ok && said.contains("in use by process") && !said.contains("panicked"), "the same one, twice: {said}");
+    // It has a store, and does not run.
+    let text = std::fs::read_to_string(&workspace.config).expect("reads");
+    std::fs::write(&workspace.config, text.replace(&theirs, &own)).expect("writes");
+    workspace.settled().kill();
+    std::fs::write(&workspace.config, text).expect("writes");
+    let (ok, said) = workspace.cli(&["status"]);
+    assert!(!ok && said.contains("is the service of another store"), "{said}");
+    assert!(said.contains("no service answers") && !said.contains("nothing is missing"), "{said}");
+    let (ok, said) = other.cli(&["status"]);
+    assert!(ok && !said.contains("another store"), "{said}");
+}

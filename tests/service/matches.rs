@@ -399,3 +399,29 @@ fn of_a_leaver_none_of_whose_accounts_is_proved_the_sessions_of_all_are_revoked_
         assert!(found.len() == 1 && both.iter().all(|id| found[0].message.contains(id)), "{found:?}");
     });
 }
+
+#[test]
+fn an_account_with_the_anchor_of_somebody_who_has_been_ended_is_asked_about_when_a_list_shows_it() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(6)).await;
+        let person = rig.setup.people[4].clone();
+        let ours = link_of(&rig, &person.id).account.expect("an account");
+        rig.edit(4, |p| p.status = Hired::Inactive);
+        rig.until("they are out", async |rig| status(rig, &ours) == Status::Deprovisioned).await;
+        rig.quiet().await;
+        let other = seed(&rig, "a.second@example.com", &person.id);
+        let now = rig.world.clock.now();
+        let asks = rig.store().run(move |c| request(c, "sandbox", &OperatorRequest::Reconcile, &decider("ada"), now));
+        asks.await.expect("asks");
+        rig.until("both are named", async |rig| ambiguous(rig, &person.id).await).await;
+        rig.quiet().await;
+        let (review, code) = shown(&rig, &person.id);
+        let found = with_access(&rig).await;
+        assert!(found.len() == 1 && found[0].command == format!("review show {review}"), "{found:?}");
+        assert_eq!(status(&rig, &other), Status::Active, "nobody guesses");
+        assert_eq!(accept(&rig, review, &code, "ada", false), Opined::Decided);
+        rig.until("the other one ends too", async |rig| status(rig, &other) == Status::Deprovisioned).await;
+        rig.quiet().await;
+        assert_eq!(with_access(&rig).await, []);
+    });
+}

@@ -28,6 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 
 /// Why a task that is kept has ended, or could not do what it was at. Nobody looks into it: whoever keeps the task writes
 /// its words down and begins again.
@@ -49,6 +50,8 @@ pub struct Supervisor {
     clock: Clock,
     metrics: Metrics,
     failed: Arc<Mutex<Failed>>,
+    /// Whether what is kept is to end.
+    ended: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -62,7 +65,8 @@ struct Failed {
 impl Supervisor {
     /// Begins to look after a service, which is not ready while a part has failed lately.
     pub fn start(clock: &Clock, metrics: &Metrics, readiness: &Readiness) -> Self {
-        let supervisor = Self { clock: clock.clone(), metrics: metrics.clone(), failed: Arc::default() };
+        let (clock, metrics, ended) = (clock.clone(), metrics.clone(), watch::Sender::new(false));
+        let supervisor = Self { clock, metrics, failed: Arc::default(), ended };
         let asked = supervisor.clone();
         readiness.watch("service parts", move || asked.message());
         let watched = supervisor.clone();
@@ -108,8 +112,8 @@ impl Supervisor {
         Fut: Future<Output = Result<(), TaskError>> + Send,
     {
         let part = self.part(kind, name);
-        let clock = self.clock.clone();
-        tokio::spawn(async move {
+        let (clock, mut ended) = (self.clock.clone(), self.ended.subscribe());
+        let kept = async move {
             let mut attempt = 0;
             loop {
                 let begun = clock.monotonic();
@@ -121,7 +125,18 @@ impl Supervisor {
                 attempt = if clock.monotonic().since(begun) > STEADY { 0 } else { attempt + 1 };
                 clock.sleep(retry::delay(attempt).min(REPORTED / 2)).await;
             }
+        };
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = ended.wait_for(|ended| *ended) => {}
+                () = kept => {}
+            }
         });
+    }
+
+    /// Ends whatever is kept, where it waits for something: the service is at its end, and where they were is in the store.
+    pub fn end(&self) {
+        self.ended.send_replace(true);
     }
 
     /// Does something once; if it panics, that is counted and everything else goes on.

@@ -165,6 +165,13 @@ impl Service {
         };
         if tokio::time::timeout(deadline, emptied).await.is_ok() { 0 } else { left }
     }
+
+    /// Brings everything into the one file and closes it, after whatever would only ask a store that has stopped has ended.
+    pub fn close(&self) -> impl Future<Output = Result<(), String>> + Send + 'static + use<> {
+        self.supervisor.end();
+        let store = self.store.clone();
+        async move { store.close().await }
+    }
 }
 
 /// The places where audit rows go.

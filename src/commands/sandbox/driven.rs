@@ -129,6 +129,10 @@ impl Driven {
 /// Ends a service of this process: what runs comes to its end, and the store is closed.
 pub async fn stop(service: &Service) {
     service.drain(LONGEST_STOP).await;
-    // Nothing is left that anybody would miss: whatever the store says goes with its folder.
-    let _ = tokio::time::timeout(LONGEST_STOP, service.store.close()).await;
+    // On a thread of its own, for which this one waits: no actor asks a store that has stopped. What the store says goes with its folder.
+    let closing = service.close();
+    let closing = std::thread::spawn(move || {
+        tokio::runtime::Builder::new_current_thread().build().is_ok_and(|own| own.block_on(closing).is_ok())
+    });
+    let _ = closing.join();
 }

@@ -71,7 +71,15 @@ pub(super) fn foretold<'d>(
     if directory.rules().is_empty() {
         return Vec::new();
     }
-    let after = After::of(account, plan);
+    foretold_of(account, rulebook, directory, &After::of(account, plan))
+}
+
+fn foretold_of<'d>(
+    account: Option<&Account>,
+    rulebook: &Rulebook,
+    directory: &'d Directory,
+    after: &After,
+) -> Vec<(&'d OktaRule, Foretold)> {
     if after.written.is_empty() && after.moved.is_empty() && !after.status_moves {
         return Vec::new();
     }
@@ -114,7 +122,8 @@ pub(super) fn admits(
     if !directory.rules().iter().any(|rule| rule.active && rule.groups.iter().any(|group| powerful(group))) {
         return admits;
     }
-    let all = foretold(account, rulebook, directory, plan);
+    let after = After::of(account, plan);
+    let all = foretold_of(account, rulebook, directory, &after);
     for (rule, _) in all.iter().filter(|(_, will)| *will != Foretold::Leaves) {
         admits.into.extend(rule.groups.iter().filter(|group| powerful(group) && !is_in(group)).cloned());
     }
@@ -122,7 +131,6 @@ pub(super) fn admits(
         return admits;
     }
     // What one rule does may be what another looks at: whatever moves any of them is a part of it.
-    let after = After::of(account, plan);
     let changes = |name: &&String| {
         let before = account.and_then(|account| account.profile.get(*name)).unwrap_or(&Value::Null);
         account.is_none() || after.attributes.get(*name).unwrap_or(&Value::Null) != before

@@ -106,6 +106,13 @@ pub struct Dirt<'a> {
     pub cause: Cause,
 }
 
+impl Dirt<'_> {
+    /// Nothing of it is urgent by itself, and nobody knows which call comes first.
+    pub const fn describe(cause: Cause) -> Self {
+        Self { priority: Priority::Describe, bucket: ANY_BUCKET, cause }
+    }
+}
+
 /// What must be told of a transition.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Happened {

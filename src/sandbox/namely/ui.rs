@@ -14,22 +14,13 @@ impl Namely {
     /// What is asked of its pages; nothing if it is something else.
     pub(super) fn shown(&mut self, request: &Request, now: Moment) -> Option<Response> {
         let is_on = self.options.ui;
-        let changed = if request.path.starts_with("/_ui/faults") && is_on {
-            change_faults(&mut self.faults, request)
-        } else {
-            None
-        };
-        answer(
-            is_on,
-            request,
-            || changed,
-            |path, form| match (path, form) {
-                ([], None) => Shown::Page("namely.html", self.page(request, now)),
-                (["hire"], Some(form)) => Shown::Done(self.hires(form, now).unwrap_or_else(|why| why)),
-                (["people", id], Some(form)) => Shown::Done(self.edits_one(id, form, now).unwrap_or_else(|why| why)),
-                _ => Shown::Nothing,
-            },
-        )
+        let changed = change_faults(is_on, &mut self.faults, request);
+        answer(is_on, request, changed, |path, form| match (path, form) {
+            ([], None) => Shown::Page("namely.html", self.page(request, now)),
+            (["hire"], Some(form)) => Shown::Done(self.hires(form, now).unwrap_or_else(|why| why)),
+            (["people", id], Some(form)) => Shown::Done(self.edits_one(id, form, now).unwrap_or_else(|why| why)),
+            _ => Shown::Nothing,
+        })
     }
 
     fn page(&self, request: &Request, now: Moment) -> Value {

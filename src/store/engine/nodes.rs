@@ -301,3 +301,15 @@ pub fn drain(c: &Tx, name: &str) -> Result<(), StoreError> {
     c.execute(&format!("UPDATE node SET drained = {NOW} WHERE name = ?1"), [name])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_nodes_of_a_machine_at_one_port_of_two_addresses_are_two() {
+        let at = |address: &str| Node::at(address.parse().expect("an address")).place;
+        assert_eq!(at("127.0.0.1:9464"), at("127.0.0.1:9464"));
+        assert!(at("127.0.0.1:9464") != at("127.0.0.2:9464") || at("127.0.0.1:9464").is_empty());
+    }
+}
