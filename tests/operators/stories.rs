@@ -118,7 +118,12 @@ impl Night {
     }
 
     pub fn settle(&self) {
-        self.until("nothing is left to do", || dirty(&self.workspace.store()) == Some((0, 0)));
+        self.settle_but(0);
+    }
+
+    /// Waits until nothing is left to do, but for so many who wait for a person.
+    pub fn settle_but(&self, quarantined: i64) {
+        self.until("nothing is left to do", || dirty(&self.workspace.store()) == Some((0, quarantined)));
     }
 
     /// Id and code of the only hold that waits, once it is about so many people.
