@@ -210,7 +210,7 @@ impl Notifier {
         let now = self.shared.clock.now();
         match &said {
             Ok(()) => {
-                store.taken(receiver, gathered.to, now).await?;
+                store.taken(receiver, gathered.to, digest.announced().to_vec(), now).await?;
                 memory.sending = None;
             }
             Err(NotTaken::Dead(said)) => store.not_taken(receiver, said.clone(), now).await?,

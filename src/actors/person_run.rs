@@ -178,8 +178,8 @@ impl PersonRun {
         let understood =
             understand(&step, &reply, &self.tools.org.shared.rules().load().mapping, &self.tools.org.mapped);
         match (&step, &understood.0, &reply) {
-            (Step::MakeSignIn { .. }, Outcome::Applied, Reply::Answered(made)) => {
-                let giving = give(&self.tools.org, &made.body, &self.run.claim().case);
+            (Step::MakeSignIn { to, .. }, Outcome::Applied, Reply::Answered(made)) => {
+                let giving = give(&self.tools.org, &made.body, &self.run.claim().case, to.clone());
                 self.answer(ctx, giving, move |run, given, ctx| {
                     let said = unsent(given).map_or(understood, |outcome| (outcome, Answer::Done));
                     run.understood(said, call, (reply, intent), sent, ctx);

@@ -3,7 +3,7 @@
 //! **Invariant:** it is given within the call that made it: who is killed in between has a call without an outcome, and makes it anew.
 
 use super::org::shared::Org;
-use crate::domain::plan::case::{Case, ManagerLink};
+use crate::domain::plan::case::Case;
 use crate::notify::answer::NotTaken;
 use crate::notify::sign_in::{Joiner, SignIn};
 use crate::okta::outcome::{Fixer, Outcome};
@@ -29,13 +29,14 @@ pub fn unsent(given: Result<Result<(), Unsent>, String>) -> Option<Outcome> {
     })
 }
 
-/// Gives somebody's manager, or IT, what the answer of Okta brings. The error says nothing of it.
+/// Gives somebody's manager, whose address is given, or IT what the answer of Okta brings. The error says nothing of it.
 pub fn give(
     org: &Org,
     answer: &[u8],
     case: &Case,
+    to: Option<String>,
 ) -> impl Future<Output = Result<(), Unsent>> + Send + 'static + use<> {
-    let (made, joiner) = (SignIn::read(answer), joiner(case));
+    let (made, joiner) = (SignIn::read(answer), joiner(case, to));
     let channel = org.shared.channels.named(&org.shared.rules().load().policies.onboarding.channel);
     let id = Uuid::now_v7().to_string();
     async move {
@@ -47,23 +48,20 @@ pub fn give(
             Ok(Ok(())) => return Ok(()),
             Ok(Err(why @ (NotTaken::Dead(_) | NotTaken::TooLong(_)))) => (why.said().to_owned(), Some(Fixer::Mailbox)),
             Ok(Err(why)) => (why.said().to_owned(), None),
-            // It may have arrived, and one after the other would make it void.
-            Err(_) => ("the mail server takes too long".to_owned(), Some(Fixer::Config)),
+            // It may have arrived, and one more makes it void: it is made ever more rarely, until the server is as quick as it must be.
+            Err(_) => ("the mail server takes too long".to_owned(), Some(Fixer::Mailbox)),
         };
         Err(Unsent { why: format!("what was made to sign in with could not be sent, and is made anew: {why}"), who })
     }
 }
 
 /// Whom it is for, and who is told.
-fn joiner(case: &Case) -> Joiner {
+fn joiner(case: &Case, manager: Option<String>) -> Joiner {
     let employee = &case.person.primary().employee;
     Joiner {
         name: case.person.display(),
         login: case.account.as_ref().map(|account| account.login.clone()).unwrap_or_default(),
         start: employee.start_date.map(|start| start.to_string()),
-        manager: match &case.manager {
-            ManagerLink::Account { reached_at, .. } => reached_at.clone(),
-            _ => None,
-        },
+        manager,
     }
 }

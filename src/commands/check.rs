@@ -1,13 +1,13 @@
 //! `check`: is the configuration sound, and do both sides answer as it needs?
 
 use super::admin_roles::{Given, grant_findings, list_finding};
+use super::approvers;
 use super::finding::{self, Finding, all, bad, good, warning};
 use super::permissions::role_finding;
 use super::place::ConfigFile;
 use super::places::places;
 use super::table::{columns, wrapped};
 use crate::actors::poller::read_catalogue;
-use crate::admin::auth;
 use crate::clock::Clock;
 use crate::config::{self, Config, NamelyTenant, OktaOrg};
 use crate::domain::Rulebook;
@@ -63,7 +63,7 @@ pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
                 findings.extend(not_configured(&config));
             }
             findings.extend(places(&config));
-            findings.push(approvers_finding(&config));
+            findings.push(approvers::number_finding(&config));
             findings.extend(network_findings(&config, &|name| std::env::var(name).ok()));
             findings.extend(config.exposed_secrets(&file).into_iter().map(|why| warning("secrets", why)));
             if !options.offline {
@@ -91,23 +91,6 @@ pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Whether there are as many people as must approve. That there are fewer is a warning and no mistake: users of this machine may
-/// decide beside the service.
-fn approvers_finding(config: &Config) -> Finding {
-    let people = auth::approvers(&config.admin.tokens);
-    let safeguards = &config.rulebook.safeguards;
-    if safeguards.alone().is_some() && safeguards.hears_holds.is_empty() {
-        let message = "approvers = 1, and nobody hears what one person decides: nothing is decided alone before a [[notify]] is told of \
-                       holds";
-        return warning("approvers", message);
-    }
-    let message = safeguards.lacks_approvers(people);
-    match message {
-        Some(message) => warning("approvers", message),
-        None => good("approvers", format!("{people} people can approve over the admin API")),
-    }
 }
 
 /// Of a store in a database: how its server is known, and whether it can be reached. Of a file its folder says all.
@@ -324,6 +307,7 @@ async fn probe_okta(org: &OktaOrg, config: &Config) -> Vec<Finding> {
             Err(why) => bad(&what("user types"), why),
         });
     }
+    findings.extend(approvers::people_finding(&client, &org.name, config).await);
     let list = get("/api/v1/iam/assignees/users?limit=100").await;
     findings.push(list_finding(&what("administrators"), list));
     let groups = all(&client, "/api/v1/groups?limit=200").await.and_then(readable::<Vec<GroupObject>>);

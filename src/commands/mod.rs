@@ -11,6 +11,7 @@ macro_rules! say {
 mod admin_roles;
 pub mod adopt;
 pub mod apply;
+mod approvers;
 mod assessment;
 pub mod attention;
 pub mod audit;

@@ -258,7 +258,9 @@ impl Config {
             let orgs = okta.iter().flatten().map(|(org, _)| (org.name.as_str(), org.url.as_str()));
             provider::settle(r, provider, &admin.tokens, orgs, mapping.as_ref().map(|read| &read.mapping));
             safeguards.sign_in = provider.sign_in();
+            safeguards.voices.provider = Some(provider.provided());
         }
+        safeguards.voices.holders = admin.tokens.iter().map(token::Token::holder).collect();
         let problems = reader.finish();
         let namely = namely.into_iter().collect::<Option<Vec<_>>>();
         let okta = okta.into_iter().collect::<Option<Vec<_>>>();

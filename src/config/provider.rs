@@ -5,12 +5,11 @@ use super::reader::{At, Reader, Section};
 use super::role::{Permission, Role};
 use super::secret::Secrets;
 use super::token::{Token, strong};
-use crate::domain::hex;
-use crate::domain::plan::limits::SignIn;
+use crate::domain::guard::decider::provided;
+use crate::domain::plan::limits::{Provided, SignIn};
 use crate::domain::{Decider, Mapping};
 use crate::http::Transport;
 use crate::http::address::{self, Shape};
-use aws_lc_rs::digest::{SHA256, digest};
 use reqwest::Url;
 use secrecy::SecretString;
 use std::collections::BTreeSet;
@@ -58,13 +57,16 @@ impl Provider {
         // The id is theirs for ever; what people are called may be somebody else's tomorrow.
         let by_id = tokens.iter().find(|token| token.person.as_deref() == Some(id));
         let also = by_id.or_else(|| tokens.iter().find(is_theirs)).map(Token::decider);
-        // Another issuer's id of the same letters is somebody else.
-        let issuer = hex(&digest(&SHA256, self.issuer.as_bytes()).as_ref()[..4]);
-        let who = Decider::of_provider(&format!("{issuer}:{id}"), name, also.as_ref());
+        let who = Decider::of_provider(&provided(&self.issuer, id), name, also.as_ref());
         match &self.org {
             Some(org) => who.by_account(org, id),
             None => who,
         }
+    }
+
+    /// What it means for whose voice a vote is.
+    pub fn provided(&self) -> Provided {
+        Provided { issuer: self.issuer.clone(), org: self.org.clone() }
     }
 
     /// What its groups give in the org that it belongs to.

@@ -20,9 +20,9 @@ pub struct ChangedKey {
 }
 
 impl ChangedKey {
-    /// Whether it decides about people: then everybody who waits is evaluated anew.
+    /// Whether it decides about people, or whose vote about them counts: then everybody who waits is evaluated anew.
     pub fn decides(&self) -> bool {
-        RULES.contains(&table_of(&self.key))
+        RULES.contains(&table_of(&self.key)) || self.key.starts_with("admin.tokens")
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::reader::{At, Reader, Section, size};
 use crate::domain::pattern::Pattern;
-use crate::domain::plan::limits::{Approvers, Limit, Mode, Protected, Safeguards, Scope, Span, default_limits};
+use crate::domain::plan::limits::{Approvers, Limit, Mode, Protected, Safeguards, Scope, Span, Voices, default_limits};
 use crate::domain::{ChangeKind, login_key};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -56,6 +56,7 @@ pub fn read(r: &mut Reader, root: &mut Section) -> Safeguards {
         leaver_access,
         hears_holds: BTreeSet::new(),
         sign_in: None,
+        voices: Voices::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::reader::{At, Reader, Section};
 use super::role::{Permission, Role};
 use super::secret::{Secrets, is_absent};
+use crate::domain::plan::limits::Holder;
 use crate::domain::{Decider, hex};
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{Context, SHA256};
@@ -38,6 +39,15 @@ impl Token {
         match &self.same {
             Some(first) => Decider::known(&self.name, first.principal()),
             None => Decider::of_token(&self.name, self.uid),
+        }
+    }
+
+    /// Who holds it, for whose voice a vote is.
+    pub fn holder(&self) -> Holder {
+        Holder {
+            token: self.name.clone(),
+            principal: self.decider().principal().to_owned(),
+            person: self.person.clone(),
         }
     }
 

@@ -16,7 +16,7 @@ pub mod work;
 pub use account::directory::{Directory, Group};
 pub(crate) use account::user::Learned;
 pub use account::user::{Account, AccountStatus, Link};
-pub use guard::decider::Decider;
+pub use guard::decider::{Decider, provided};
 pub(crate) use mapping::desired::Mapping;
 pub use plan::case::Case;
 pub(crate) use plan::case::ManagerLink;

@@ -268,6 +268,8 @@ pub struct Digest {
     gathered: BTreeMap<Event, Gathered>,
     /// Reports that mail brings along.
     files: Vec<String>,
+    /// Holds of which it says what one person has decided alone, with the row that says so.
+    announced: Vec<(i64, i64)>,
     /// The first row that is told of, and when the last one was written.
     first: Option<i64>,
     last: String,
@@ -298,7 +300,15 @@ impl Digest {
         gathered.people.extend(row.target);
         if !message.is_empty() && gathered.message.len() < NAMED {
             gathered.message.push(message);
+            if let Audited::ApprovedAlone(alone) = &row.event {
+                self.announced.push((alone.hold, row.seq));
+            }
         }
+    }
+
+    /// Holds of which it says what one person has decided alone, with the row that says so.
+    pub fn announced(&self) -> &[(i64, i64)] {
+        &self.announced
     }
 
     /// Whether there is nothing to tell.

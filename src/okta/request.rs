@@ -85,10 +85,10 @@ impl Request {
             Step::Activate { id, send_email } => {
                 Self::bare("POST", format!("/api/v1/users/{id}/lifecycle/activate?sendEmail={send_email}"))
             }
-            Step::MakeSignIn { id, means: Means::Link } => {
+            Step::MakeSignIn { id, means: Means::Link, .. } => {
                 Self::bare("POST", format!("/api/v1/users/{id}/lifecycle/reactivate?sendEmail=false"))
             }
-            Step::MakeSignIn { id, means: Means::Code { authenticator } } => {
+            Step::MakeSignIn { id, means: Means::Code { authenticator }, .. } => {
                 let config = json!({ "ttl": CODE_MINUTES, "multiUse": true });
                 let body = json!({ "authenticatorId": authenticator, "authenticatorType": "tac", "config": config });
                 Self::with_json("POST", format!("/api/v1/users/{id}/authenticator-enrollments/tac"), &body)
@@ -238,7 +238,7 @@ mod tests {
             Step::AddGroup { id: id(), group: "00g1".into(), name: "A".into() },
             Step::AssignApp { id: id(), app: "0oa1".into(), name: "A".into(), user_name: None },
             Step::UnassignApp { id: id(), app: "0oa1".into(), name: "A".into() },
-            Step::MakeSignIn { id: id(), means: Means::Link },
+            Step::MakeSignIn { id: id(), means: Means::Link, to: None },
             Step::Unsuspend { id: id() },
         ];
         for step in steps {

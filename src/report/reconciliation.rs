@@ -192,7 +192,7 @@ impl Reconciliation {
             let what = match &account.anchor {
                 Some(anchor) if account.is_shown => {
                     format!(
-                        "the account {} is of the profile {anchor}, which waits in Namely: see `attention`",
+                        "the account {} carries the anchor of the profile {anchor} of Namely and is not theirs: see `attention`",
                         account.okta_id
                     )
                 }

@@ -3,6 +3,7 @@
 use super::engine::Tx;
 use super::rows::meta::meta;
 use super::rows::{approval, work};
+use super::voices::hearing;
 use super::{StoreError, append, pause};
 use crate::audit::details::ApprovalEnded;
 use crate::audit::{Author, Event, Record};
@@ -13,11 +14,28 @@ use crate::domain::{ChangeKind, Rulebook};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Who has approved exactly what is held of somebody; for the revision and the rules of now.
-pub(super) fn of(c: &Tx, target: i64, change: ChangeKind, shown: &str) -> Result<Vec<Approved>, StoreError> {
+pub(super) fn of(
+    c: &Tx,
+    rules: &Rulebook,
+    (target, change): (i64, ChangeKind),
+    shown: &str,
+) -> Result<Vec<Approved>, StoreError> {
+    let mut found = taken(c, rules, target, change)?;
+    if !found.is_empty() {
+        let (rev, by_rules) = (work::newest(c, target)?, fingerprint(c)?);
+        found.retain(|one| one.is_about(rev, &by_rules, shown));
+    }
+    Ok(found)
+}
+
+/// What people have approved in saved plans, by whose voice it is now.
+fn taken(c: &Tx, rules: &Rulebook, target: i64, change: ChangeKind) -> Result<Vec<Approved>, StoreError> {
     let mut found = approval::taken(c, target, change)?;
     if !found.is_empty() {
-        let (rev, rules) = (work::newest(c, target)?, fingerprint(c)?);
-        found.retain(|one| one.is_about(rev, &rules, shown));
+        let hearing = hearing(c, rules)?;
+        for one in &mut found {
+            one.principal = hearing.whose(&one.principal, &one.by);
+        }
     }
     Ok(found)
 }
@@ -34,9 +52,9 @@ pub(super) fn passing(
     let takes = Takes { needs: rules.safeguards.eyes(), alone: None, beside_provider: false, alone_from: None };
     let mut approved = BTreeMap::new();
     for change in approval::kinds(c, target)? {
-        let (rev, rules, pauses) = (work::newest(c, target)?, fingerprint(c)?, pause::times(c, org, change)?);
-        let present = Present { rev, rules: &rules, now, pauses: &pauses };
-        let words = passes(approval::taken(c, target, change)?, takes, &present);
+        let (rev, by_rules, pauses) = (work::newest(c, target)?, fingerprint(c)?, pause::times(c, org, change)?);
+        let present = Present { rev, rules: &by_rules, now, pauses: &pauses };
+        let words = passes(taken(c, rules, target, change)?, takes, &present);
         if !words.is_empty() {
             approved.insert(change, words);
         }

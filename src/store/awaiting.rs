@@ -8,6 +8,7 @@ use super::rows::{account, awaited, work};
 use super::{Store, StoreError, cases};
 use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
+use crate::domain::mapping::login::before_temporary;
 use crate::domain::plan::awaited::{Awaited, REFUSED_TO_MANY};
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::work::machine::Work;
@@ -53,6 +54,20 @@ pub(super) fn login_kept(c: &Tx, target: i64, now: Moment) -> Result<(), StoreEr
     wake(c, &work::org(c, target)?, &Awaited::Login(account.login), now).map(drop)
 }
 
+/// Somebody waits, whose login others may want: whoever has a temporary one for its sake is tried again, and gets back what they had.
+/// Nobody else is, or two who wait for one another would have each other tried without end.
+pub(super) fn login_stays(c: &Tx, target: i64, now: Moment) -> Result<(), StoreError> {
+    let Some(account) = account::of_target(c, target)? else { return Ok(()) };
+    let org = work::org(c, target)?;
+    for one in awaited::who(c, &org, &Awaited::Login(account.login))? {
+        let theirs = account::of_target(c, one)?;
+        if theirs.is_some_and(|own| before_temporary(&own.login, &own.id).is_some()) {
+            try_again(c, &org, one, now)?;
+        }
+    }
+    Ok(())
+}
+
 /// Somebody waits for a login whose owner waits for another one, and so on back to them: whoever begins is tried again.
 pub(super) fn ring_found(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<(), StoreError> {
     if !awaited::waits_for_login(c, target)? {
@@ -71,6 +86,14 @@ pub(super) fn permitted(c: &Tx, org: &str, step: &'static str, now: Moment) -> R
     let permission = Awaited::Permission(step.to_owned());
     if awaited::who(c, org, &permission)?.len() >= REFUSED_TO_MANY {
         wake(c, org, &permission, now)?;
+    }
+    Ok(())
+}
+
+/// A tenant was read as a whole, for the first time since the start: who waited for that is tried again.
+pub(super) fn tenant_walked(c: &Tx, rules: &Rulebook, tenant: &str, now: Moment) -> Result<(), StoreError> {
+    for org in &rules.orgs {
+        wake(c, &org.name, &Awaited::Walk(tenant.to_owned()), now)?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::engine::Tx;
 use super::rows::link::StoredPerson;
 use super::rows::link::name_of;
-use super::rows::{account, anchored, end_access, intent, known, link, risk, source, target, work};
+use super::rows::{account, anchored, awaited, end_access, intent, known, link, org, risk, source, target, work};
 use super::{StoreError, circles, left_alone, rejections, second_thoughts};
 use crate::clock::Moment;
 use crate::domain::account::user::Account;
@@ -19,6 +19,7 @@ use crate::domain::record::lifecycle::Entitlement;
 use crate::domain::record::person::{Person, Position};
 use crate::domain::record::profiles::Profiles;
 use crate::domain::text::login_key;
+use crate::domain::work::machine::State;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is needed to know how urgent somebody is: no manager, no login.
@@ -120,6 +121,7 @@ fn completed(c: &Tx, rules: &Rulebook, mut case: Case, target: i64, now: Moment)
         case.subordinates = subordinates(c, &case.person)?;
         return Ok(case);
     }
+    case.is_current = org::is_walked_now(c, &case.person.primary().tenant)?;
     case.manager = manager(c, rules, &case, (target, now))?;
     case.login = login(c, rules, &case, target, now)?;
     case.names_of_others = names_of_others(c, rules, &case, (target, now))?;
@@ -311,7 +313,7 @@ fn former_login(
         None => None,
     };
     let leaves = match owner {
-        Some(owner) => wants(c, rules, owner, now)?.is_some(),
+        Some(owner) => !is_stuck(c, owner)? && wants(c, rules, owner, now)?.is_some(),
         None => false,
     };
     if leaves {
@@ -325,7 +327,14 @@ fn former_login(
     if !is_free {
         return Ok(None);
     }
-    Ok(Some(Chosen { login: former, deactivated_holder: None, until: None }))
+    // They have not got what they should have: nobody is done with that.
+    Ok(Some(Chosen { login: former, deactivated_holder: None, until: Some(first.clone()) }))
+}
+
+/// Whether somebody cannot go on, for another reason than that a login is not free.
+fn is_stuck(c: &Tx, target: i64) -> Result<bool, StoreError> {
+    let is_quarantined = work::load(c, target)?.is_some_and(|work| work.state == State::Quarantined);
+    Ok(is_quarantined && !awaited::waits_for_login(c, target)?)
 }
 
 /// Who takes a temporary login first of the people who wait for one another's: of those whose account is in use, if there are any.
@@ -340,8 +349,11 @@ pub(super) fn first_of_ring(c: &Tx, rules: &Rulebook, target: i64, now: Moment) 
     Ok(if in_use.is_empty() { people } else { in_use }.into_iter().min())
 }
 
-/// Who has the login that somebody wants first and does not have.
+/// Who has the login that somebody wants first and does not have. Who cannot go on for another reason gives up nothing for it.
 fn waits_for(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<i64>, StoreError> {
+    if is_stuck(c, target)? {
+        return Ok(None);
+    }
     let Some((org, login)) = wants(c, rules, target, now)? else { return Ok(None) };
     let Some(other) = account::by_login(c, &org, &login)? else { return Ok(None) };
     target::owner(c, &org, &other.id)

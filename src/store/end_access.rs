@@ -8,6 +8,7 @@ use super::orders::{begins, everywhere, open_of, person, record};
 use super::relink::{Visit, What, relink_known, renew, spread};
 use super::rows::end_access::Place;
 use super::rows::{account, end_access as row, link, target};
+use super::voices::{hearing, may_be_one};
 use super::{StoreError, append, cases, directories, pause};
 use crate::audit::access::AccessRestored;
 use crate::audit::{Author, Event, Record};
@@ -22,6 +23,7 @@ use crate::domain::plan::limits::Mode;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::work::cause::Cause;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,10 +84,23 @@ fn protected(c: &Tx, rules: &Rulebook, case: &Case) -> Result<Option<String>, St
     Ok(why.map(|why| format!("{why} (by the configuration): take it out of [protected], or deactivate it in Okta")))
 }
 
-/// Whether a second person must agree before it is done: `people` more by this principal.
-fn waits(c: &Tx, rules: &Rulebook, principal: &str, people: usize, now: Moment) -> Result<bool, StoreError> {
-    let before = row::asked_since(c, principal, now - COUNTED_OVER)?;
-    Ok(needs_second(before, people, rules.safeguards.end_access))
+/// Whether a second person must agree before it is done: `people` more by this one.
+fn waits(c: &Tx, rules: &Rulebook, by: &Decider, people: usize, now: Moment) -> Result<bool, StoreError> {
+    let hearing = hearing(c, rules)?;
+    let before = row::asked_since(c, now - COUNTED_OVER)?.into_iter();
+    let before = before.filter(|(_, principal, name)| may_be_one(&hearing, (principal, name), said_by(by)));
+    let before: BTreeSet<i64> = before.map(|(target, ..)| target).collect();
+    Ok(needs_second(before.len(), people, rules.safeguards.end_access))
+}
+
+/// Principal and name of whoever decides.
+fn said_by(by: &Decider) -> (&str, &str) {
+    (by.principal(), &by.name)
+}
+
+/// Whether whoever asks may be who has asked for the end of somebody's access.
+fn is_who_asked(c: &Tx, rules: &Rulebook, asked: &EndNow, by: &Decider) -> Result<bool, StoreError> {
+    Ok(may_be_one(&hearing(c, rules)?, (&asked.principal, &asked.by), said_by(by)))
 }
 
 /// That an order can be carried out. Returns whether a second person must agree first. `by` is the principal who asks.
@@ -105,7 +120,7 @@ pub fn may_end(c: &Tx, rules: &Rulebook, org: &str, order: &EndOrder, by: &Decid
             return Err(StoreError::NotNow(format!("{name}: {why}")));
         }
         match row::open(c, *target)? {
-            Some(open) if open.waits && open.asked.principal != by.principal() => {}
+            Some(open) if open.waits && !is_who_asked(c, rules, &open.asked, by)? => {}
             Some(open) if open.waits => {
                 let why = format!("{} has asked for {name} already: somebody else must", open.asked.by);
                 return Err(StoreError::NotNow(why));
@@ -130,7 +145,7 @@ pub fn may_end(c: &Tx, rules: &Rulebook, org: &str, order: &EndOrder, by: &Decid
             return Err(StoreError::NotNow(format!("{why} (by the configuration)")));
         }
     }
-    waits(c, rules, by.principal(), new, now)
+    waits(c, rules, by, new, now)
 }
 
 /// Writes down that access of these people is over; returns how many people may be worked on because of it. What was accepted binds: what
@@ -154,7 +169,7 @@ pub(super) fn end(
     let mut new = Vec::new();
     for one in &targets {
         match row::open(c, *one)? {
-            Some(open) if open.waits && open.asked.principal != principal => {
+            Some(open) if open.waits && !is_who_asked(c, rules, &open.asked, &decider)? => {
                 row::agree(c, open.id, &decider)?;
                 begin(c, rules, *one, &open.asked, Some(&decider), now)?;
             }
@@ -177,7 +192,7 @@ pub(super) fn end(
             },
         }
     }
-    let waits = waits(c, rules, principal, new.len(), now)?;
+    let waits = waits(c, rules, &decider, new.len(), now)?;
     for one in new {
         let asked = EndNow {
             by: by.to_owned(),
@@ -273,7 +288,8 @@ pub fn may_restore(c: &Tx, rules: &Rulebook, targets: &[i64], by: &Decider, now:
     let open = everywhere(c, targets)?;
     let found = open.len();
     for one in &open {
-        if let Some(why) = one.asked.keeps_from(by.principal(), rules.safeguards.alone(), now) {
+        let is_own = is_who_asked(c, rules, &one.asked, by)?;
+        if let Some(why) = one.asked.keeps_from(is_own, rules.safeguards.alone(), now) {
             return Err(StoreError::NotNow(why));
         }
     }
@@ -296,7 +312,8 @@ pub(super) fn restore(
 ) -> Result<Result<usize, String>, StoreError> {
     let open = everywhere(c, targets)?;
     for one in &open {
-        if let Some(why) = one.asked.keeps_from(principal, rules.safeguards.alone(), now) {
+        let is_own = is_who_asked(c, rules, &one.asked, &Decider::known(by, principal))?;
+        if let Some(why) = one.asked.keeps_from(is_own, rules.safeguards.alone(), now) {
             return Ok(Err(why));
         }
     }

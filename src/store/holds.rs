@@ -5,6 +5,7 @@
 
 use super::engine::Tx;
 use super::hold_causes::{About, cause, sentence};
+use super::receivers::unhear;
 use super::rows::change::change_of;
 use super::rows::{hold, risk};
 use super::{Store, StoreError, append, mass};
@@ -71,6 +72,7 @@ pub(super) fn withdraw_because(
     append(c, &Record::about(target, org.to_owned(), now, Event::HoldEnded(ended)))?;
     if !risk::has_members(c, hold)? {
         mass::forget(c, &hold::scope(c, hold)?)?;
+        unhear(c, hold)?;
         hold::close(c, hold, "withdrawn", now)?;
         // Whoever was told of it is told again.
         let ended = HoldEnded {

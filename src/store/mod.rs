@@ -81,6 +81,7 @@ mod undo;
 mod unrouted;
 mod verdicts;
 mod views;
+mod voices;
 mod votes;
 
 pub use accounts::{login_of, name_of_account};

@@ -3,7 +3,7 @@
 use super::engine::{Trouble, Tx, alone};
 use super::relink::refresh;
 use super::rows::{link, org, source, target, unanswered, work};
-use super::{Store, StoreError, append, cases, confirmed, correlate, missing, refused, renamed, unrouted};
+use super::{Store, StoreError, append, awaiting, cases, confirmed, correlate, missing, refused, renamed, unrouted};
 use crate::audit::Record;
 use crate::clock::Moment;
 use crate::domain::plan::case::Case;
@@ -92,6 +92,9 @@ impl Store {
             }
             if !complete {
                 return Ok(Vec::new());
+            }
+            if org::set_walked_now(c, &tenant)? {
+                awaiting::tenant_walked(c, &rules, &tenant, record.at)?;
             }
             confirmed::stood(c, &rules, &tenant, record.at)?;
             let mut priorities = missing::note(c, &rules, &tenant, &absent, record.at)?.dirtied;

@@ -11,7 +11,7 @@ use crate::audit::reach::{Reached, Unreached as Unreaching, who};
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const SENDING: &str = "sending";
 const UNREACHED: &str = "unreached";
@@ -89,6 +89,36 @@ pub fn unreached(c: &Tx) -> Result<Vec<Unreached>, StoreError> {
     of_receivers(c, UNREACHED)?.iter().map(|(_, text)| Ok(serde_json::from_str(text)?)).collect()
 }
 
+fn heard_of(hold: i64) -> String {
+    format!("heard {hold}")
+}
+
+/// Up to which row each channel has heard of what one person has decided alone about a hold. Where a channel is in the audit says
+/// nothing about it: one that is new has been told nothing of before.
+fn heard(c: &Tx, hold: i64) -> Result<BTreeMap<String, i64>, StoreError> {
+    Ok(meta(c, &heard_of(hold))?.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default())
+}
+
+/// A channel has heard what one person has decided alone about a hold.
+fn hear(c: &Tx, hold: i64, channel: &str, seq: i64) -> Result<(), StoreError> {
+    if super::rows::hold::open(c, hold)?.is_none() {
+        return Ok(());
+    }
+    let mut heard = heard(c, hold)?;
+    heard.insert(channel.to_owned(), seq);
+    set_meta(c, &heard_of(hold), &serde_json::to_string(&heard)?)
+}
+
+/// Whether any of these channels has heard of this row about a hold.
+pub(super) fn is_heard(c: &Tx, hold: i64, seq: i64, channels: &BTreeSet<String>) -> Result<bool, StoreError> {
+    Ok(heard(c, hold)?.iter().any(|(channel, heard)| channels.contains(channel) && *heard >= seq))
+}
+
+/// A hold is decided: who has heard of it counts for nothing.
+pub(super) fn unhear(c: &Tx, hold: i64) -> Result<(), StoreError> {
+    forget(c, &heard_of(hold))
+}
+
 impl Store {
     /// These readers of the audit are waited for, and no others. A receiver of messages that is new begins at the end: it is told
     /// what comes; one whose channel was told as a whole before goes on from there.
@@ -133,11 +163,21 @@ impl Store {
         self.run(move |c| set_meta(c, &key, &to.to_string())).await
     }
 
-    /// A receiver has taken everything up to this row.
-    pub async fn taken(&self, receiver: &Receiver, to: i64, now: Moment) -> Result<(), StoreError> {
+    /// A receiver has taken everything up to this row. `announced` are the holds of which it was told what one person has decided
+    /// alone, with the row that says so.
+    pub async fn taken(
+        &self,
+        receiver: &Receiver,
+        to: i64,
+        announced: Vec<(i64, i64)>,
+        now: Moment,
+    ) -> Result<(), StoreError> {
         let receiver = receiver.clone();
         self.run(move |c| {
             audit_rows::delivered(c, &receiver.cursor(), to)?;
+            for (hold, seq) in announced {
+                hear(c, hold, &receiver.channel, seq)?;
+            }
             forget(c, &receiver.sending())?;
             if meta(c, &receiver.unreached())?.is_some() {
                 forget(c, &receiver.unreached())?;
@@ -169,6 +209,38 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ChangeKind;
+    use crate::domain::plan::rulebook::tests::rulebook;
+    use crate::metrics::Metrics;
+    use crate::store::rows::hold;
+    use std::sync::Arc;
+
+    fn receiver(channel: &str) -> Receiver {
+        Receiver { channel: channel.into(), recipient: None, urgent: true }
+    }
+
+    #[tokio::test]
+    async fn a_channel_that_is_new_has_not_heard_what_was_said_before_it_came() {
+        let (folder, now) = (tempfile::tempdir().expect("a folder"), Moment::from_secs(1_000));
+        let place = folder.path().join("s.db");
+        let store = Store::open(place, Arc::new(rulebook()), Metrics::new().store).expect("opens");
+        let kind = ChangeKind::Deactivate;
+        let hold = store.run(move |c| hold::insert(c, "acme", kind, ("all", "many"), 2, now)).await.expect("held");
+        let (dead, new) = (receiver("dead"), receiver("new"));
+        store.keep_readers(Vec::new(), vec![dead, new.clone()]).await.expect("keeps");
+        let channels = BTreeSet::from(["dead".to_owned(), "new".to_owned()]);
+        let heard = async |seq: i64| {
+            let channels = channels.clone();
+            store.run(move |c| is_heard(c, hold, seq, &channels)).await.expect("reads")
+        };
+        assert!(!heard(0).await, "it begins behind the row");
+        store.taken(&new, 9, Vec::new(), now).await.expect("takes");
+        assert!(!heard(7).await, "it was told of something else");
+        store.taken(&new, 9, vec![(hold, 8)], now).await.expect("takes");
+        assert!(heard(8).await && heard(7).await && !heard(9).await);
+        store.run(move |c| unhear(c, hold)).await.expect("forgets");
+        assert!(!heard(7).await);
+    }
 
     #[test]
     fn the_recipients_of_a_channel_are_one_reader_for_people() {

@@ -4,6 +4,7 @@ use super::engine::Tx;
 use super::preview_match::{Outlook, counterpart_of, of_join};
 use super::rows::link;
 use super::rows::review::{self as rows, Review};
+use super::voices::hearing;
 use super::{Store, StoreError, left_alone};
 use crate::audit::details::Agreed;
 use crate::clock::Moment;
@@ -93,7 +94,11 @@ pub enum Opined {
 /// Writes down what somebody says from beside the service, which acts upon it soon.
 pub fn opine(c: &Tx, rules: &Rulebook, id: i64, opinion: &Opinion, now: Moment) -> Result<Opined, StoreError> {
     let Some((review, Some(outlook))) = review_outlook(c, rules, id, now)? else { return Ok(Opined::NothingToDecide) };
-    let agreed = rows::principals(c, id, &outlook.code)?;
+    let hearing = hearing(c, rules)?;
+    let voice = hearing.whose(opinion.principal, opinion.by);
+    let mut agreed = rows::agreed(c, id)?;
+    agreed.retain(|one| one.code == outlook.code);
+    let agreed: Vec<String> = agreed.iter().map(|one| hearing.whose(&one.principal, &one.by)).collect();
     let shown = vote::Shown {
         code: &outlook.code,
         refused: outlook.refused.as_deref(),
@@ -105,7 +110,7 @@ pub fn opine(c: &Tx, rules: &Rulebook, id: i64, opinion: &Opinion, now: Moment) 
         accept: opinion.accept,
         code: opinion.code,
         says_why: opinion.same_person && opinion.why.is_some_and(|why| !why.trim().is_empty()),
-        principal: opinion.principal,
+        principal: &voice,
     };
     let heard = vote::heard(&shown, &said, &agreed);
     if matches!(heard, Heard::Accepted | Heard::Needs(_)) {

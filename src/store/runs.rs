@@ -418,7 +418,10 @@ fn describe(c: &Tx, lease: Lease, happened: Happened, now: Moment) -> Result<(),
 fn follow(c: &Tx, rules: &Rulebook, target: i64, how: &Release, now: Moment) -> Result<(), StoreError> {
     match how {
         Release::Found { account } => found(c, rules, target, account, now),
-        Release::Quarantined { .. } => awaiting::ring_found(c, rules, target, now),
+        Release::Quarantined { .. } => {
+            awaiting::login_stays(c, target, now)?;
+            awaiting::ring_found(c, rules, target, now)
+        }
         _ => Ok(()),
     }
 }

@@ -5,18 +5,19 @@
 
 use super::engine::{Tx, alone};
 use super::holds::code;
-use super::receivers::Receiver;
+use super::receivers::{is_heard, unhear};
 use super::rows::change::change_of;
 use super::rows::hold::{self, Open};
 use super::rows::vote::{self as votes, COUNTED, New};
 use super::rows::{account, audit, rejection, risk, work};
+use super::voices::hearing;
 use super::{Store, StoreError, Trouble, append, approved, mass, rejections};
 use crate::audit::details::{ApprovedAlone, HoldEnded, Names, Verdict, Vote};
 use crate::audit::{Event, Record, Row};
 use crate::clock::Moment;
 use crate::domain::guard::decider::Tally;
 use crate::domain::guard::vote::{
-    self, Approval, Count, LETS_IN, Outcome, Says, Settled, Takes, comes_to, count, counts, is_rejected, lets_in,
+    self, Approval, Count, LETS_IN, Outcome, Said, Says, Settled, Takes, comes_to, count, counts, is_rejected, lets_in,
     missing, names, not_taken_back, says_no_more, settled,
 };
 use crate::domain::{Decider, Rulebook};
@@ -55,13 +56,26 @@ pub enum Voted {
 
 /// What was said about what a hold shows now, of those who have not said otherwise since; what the service has not counted yet
 /// too, if `pending`.
-fn said(c: &Tx, hold: i64, code: &str, says: Says, pending: bool) -> Result<Vec<Approval>, StoreError> {
-    Ok(not_taken_back(&votes::said(c, hold, code, pending)?, says))
+fn said(
+    c: &Tx,
+    rules: &Rulebook,
+    (hold, code): (i64, &str),
+    says: Says,
+    pending: bool,
+) -> Result<Vec<Approval>, StoreError> {
+    let mut all = votes::said(c, hold, code, pending)?;
+    if !all.is_empty() {
+        let hearing = hearing(c, rules)?;
+        for Said { approval, .. } in &mut all {
+            approval.principal = hearing.whose(&approval.principal, &approval.by);
+        }
+    }
+    Ok(not_taken_back(&all, says))
 }
 
 /// Names of those who have said this about what a hold shows now, each principal once.
 pub(super) fn who_said(c: &Tx, hold: i64, code: &str, says: Says) -> Result<Vec<String>, StoreError> {
-    Ok(names(&said(c, hold, code, says, true)?))
+    Ok(names(&not_taken_back(&votes::said(c, hold, code, true)?, says)))
 }
 
 /// The people of a hold, with what is held of them in words, as far as they are meant.
@@ -106,18 +120,18 @@ pub fn vote(c: &Tx, rules: &Rulebook, ballot: &Ballot, now: Moment) -> Result<Vo
         return Ok(Voted::Changed { code });
     }
     let says = if ballot.approve { Says::Approves } else { Says::Rejects };
-    let mut before = said(c, open.id, &code, says, true)?;
+    let mut before = said(c, rules, (open.id, &code), says, true)?;
     let mut meant = meant(c, open.id, ballot.only)?;
     if !ballot.approve {
         let two = let_in_by_rejection(c, open.id)?;
         meant.retain(|target, _| two.contains(target));
     }
-    let voice = ballot.by.voice();
+    let voice = hearing(c, rules)?.whose(&ballot.by.voice(), &ballot.by.name);
     let own: Vec<&Approval> = before.iter().filter(|said| says_no_more(&said.principal, &voice)).collect();
     if (ballot.approve || !meant.is_empty()) && meant.keys().all(|target| own.iter().any(|said| said.covers(*target))) {
         return Ok(Voted::Again);
     }
-    before.push(write(c, ballot, says, now)?);
+    before.push(Approval { principal: voice, ..write(c, ballot, says, now)? });
     let counts = match says {
         Says::Approves => approvals(c, &open, rules, &before, &meant, now)?,
         _ => rejected(c, &open, rules, &before, meant.keys().copied(), now)?,
@@ -242,7 +256,7 @@ fn approvals(
     // A stricter rule holds for what is held already.
     let needs = open.needs.max(rules.safeguards.eyes());
     let counted = members.iter().map(|(target, shown)| {
-        let plans = approved::of(c, *target, open.change, shown)?.into_iter();
+        let plans = approved::of(c, rules, (*target, open.change), shown)?.into_iter();
         let plans =
             plans.map(|plan| Approval { principal: plan.principal, by: plan.by, at: plan.binding.at, only: None });
         let takes = takes(c, open, rules, (*target, needs), now)?;
@@ -263,13 +277,7 @@ fn alone_from(c: &Tx, open: &Open, rules: &Rulebook, now: Moment) -> Result<Opti
 fn is_announced(c: &Tx, hold: i64, channels: &BTreeSet<String>) -> Result<bool, StoreError> {
     let is_it = |text: &str| Ok(matches!(Row::read(text)?.event, Event::ApprovedAlone(it) if it.hold == hold));
     let Some(seq) = audit::newest_of_kind(c, "approved_alone", is_it)? else { return Ok(false) };
-    for channel in channels {
-        let receiver = Receiver { channel: channel.clone(), recipient: None, urgent: true };
-        if audit::is_taken(c, seq, &receiver.cursor())? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    is_heard(c, hold, seq, channels)
 }
 
 /// What a hold takes for one of its people.
@@ -303,6 +311,7 @@ fn record(open: &Open, target: Option<i64>, ended: HoldEnded, now: Moment) -> Re
 /// All of a hold is decided.
 fn close(c: &Tx, open: &Open, verdict: &str, now: Moment) -> Result<(), StoreError> {
     mass::forget(c, &open.scope)?;
+    unhear(c, open.id)?;
     hold::close(c, open.id, verdict, now)
 }
 
@@ -317,10 +326,10 @@ pub(super) fn settle(
 ) -> Result<usize, StoreError> {
     let Some(open) = hold::open(c, hold)? else { return Ok(0) };
     let code = code(c, hold)?;
-    let votes = said(c, hold, &code, Says::Approves, false)?;
+    let votes = said(c, rules, (hold, &code), Says::Approves, false)?;
     let members = risk::members(c, hold)?;
     let so_far = settled(approvals(c, &open, rules, &votes, &meant(c, hold, only)?, now)?);
-    let rejections = said(c, hold, &code, Says::Rejects, false)?;
+    let rejections = said(c, rules, (hold, &code), Says::Rejects, false)?;
     let no = settled(rejected(c, &open, rules, &rejections, let_in_by_rejection(c, hold)?, now)?);
     let (targets, by, closes) = match comes_to(so_far, no.until, members.len()) {
         Outcome::LetsGo { targets, by, closes } => (targets, by, closes),
@@ -386,7 +395,7 @@ fn reject(
 ) -> Result<usize, StoreError> {
     let two = let_in_by_rejection(c, open.id)?;
     let mut meant = meant(c, open.id, vote.only()?.as_ref())?;
-    let votes = said(c, open.id, &code(c, open.id)?, Says::Rejects, false)?;
+    let votes = said(c, rules, (open.id, &code(c, open.id)?), Says::Rejects, false)?;
     let asked = meant.keys().copied().filter(|target| two.contains(target));
     let Settled { approved: agreed, until, by } = settled(rejected(c, open, rules, &votes, asked, now)?);
     meant.retain(|target, _| is_rejected(*target, &two, &agreed));
@@ -401,7 +410,7 @@ fn reject(
 /// Rejections of the only approver whose delay has passed.
 fn settle_rejections(c: &Tx, rules: &Rulebook, hold: i64, now: Moment) -> Result<(), StoreError> {
     let Some(open) = hold::open(c, hold)? else { return Ok(()) };
-    let votes = said(c, hold, &code(c, hold)?, Says::Rejects, false)?;
+    let votes = said(c, rules, (hold, &code(c, hold)?), Says::Rejects, false)?;
     let two = let_in_by_rejection(c, hold)?;
     let Settled { approved: agreed, by, .. } = settled(rejected(c, &open, rules, &votes, two, now)?);
     let mut meant = risk::members(c, hold)?;

@@ -113,8 +113,8 @@ impl Rig {
         }
     }
 
-    /// Starts the service.
-    pub async fn run(&mut self) {
+    /// The configuration, as it says now.
+    pub fn config(&self) -> Config {
         let base = sandbox::config(&self.world, self.folder.path()).expect("the sandbox's configuration");
         let text = (self.setup.rewrite)(include_str!("../../config/sandbox.toml").to_owned()) + "\n" + &self.extra;
         let variables = &self.variables;
@@ -146,6 +146,12 @@ impl Rig {
         if let Some(credentials) = &self.credentials {
             config.okta[0].credentials = credentials.clone().into();
         }
+        config
+    }
+
+    /// Starts the service.
+    pub async fn run(&mut self) {
+        let config = self.config();
         self.service = Some(Service::start(config, self.world.clock.clone(), Metrics::new()).await.expect("starts"));
     }
 

@@ -6,7 +6,7 @@ use crate::common::chromium::Chromium;
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
 use crate::console::{Answer, Browser, Pages};
 use namely_okta_sync::clock::Clock;
-use namely_okta_sync::domain::Decider;
+use namely_okta_sync::domain::{Decider, provided};
 use namely_okta_sync::sandbox::okta::WebApp;
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::store::{Ballot, HeldChanges, Voted, vote};
@@ -27,7 +27,7 @@ fn oidc(rig: &Rig) -> String {
 }
 
 /// The org of a rig says who somebody is.
-fn provided(rig: &mut Rig) {
+fn over_okta(rig: &mut Rig) {
     rig.variables.push(("OIDC_SECRET".into(), SECRET.into()));
     rig.extra = oidc(rig);
 }
@@ -42,7 +42,7 @@ struct World3 {
 impl World3 {
     async fn settled() -> Self {
         let mut rig = Rig::new(Setup::of(8));
-        provided(&mut rig);
+        over_okta(&mut rig);
         let now = Clock::system().now();
         let logins: Vec<String> = {
             let mut okta = rig.world.okta.core();
@@ -212,20 +212,78 @@ async fn say(world: &World, hold: &HeldChanges, by: Decider) -> Voted {
 #[test]
 fn about_an_administrator_of_the_org_that_says_who_people_are_it_takes_a_token_too() {
     on_a_system(async {
-        let world = World::prepared(provided, supers(3)).await;
+        let world = World::prepared(over_okta, supers(3)).await;
         world.leave(0);
         world.until_status(0, Status::Suspended).await;
         let hold = world.held("deactivate").await;
-        let over = |id: &str| Decider::of_provider(id, id, None);
+        let over = |id: &str| Decider::of_provider(&provided("https://acme.okta.com", id), id, None);
         assert_eq!(say(&world, &hold, over("ann")).await, Voted::Needs { more: 1, with_token: true });
         assert_eq!(say(&world, &hold, over("ben")).await, Voted::Needs { more: 1, with_token: true });
         world.rig.quiet().await;
         assert_eq!(world.status(0), Status::Suspended, "whoever owns the org could be any of them");
         let token = decider("Cleo");
-        let same = Decider::of_provider("cleo", "cleo", Some(&token));
+        let same = Decider::of_provider("oidc:cleo", "cleo", Some(&token));
         assert_eq!(say(&world, &hold, same.clone()).await, Voted::Needs { more: 1, with_token: true });
         assert_eq!(say(&world, &hold, same).await, Voted::Again);
         assert_eq!(say(&world, &hold, token).await, Voted::Decided, "the same person, and now with a token");
+        world.until_status(0, Status::Deprovisioned).await;
+    });
+}
+
+/// Tokens of two people, as the provider calls them.
+fn tokens(people: [(&str, &str); 2]) -> String {
+    let one = |(name, person): (&str, &str)| {
+        format!(
+            "[[admin.tokens]]\nname = \"{name}\"\nrole = \"approver\"\ntoken = \"env:TOKEN_{}\"\nperson = \"{person}\"\n",
+            name.to_uppercase()
+        )
+    };
+    people.map(one).concat()
+}
+
+/// The configuration says this too from here on.
+async fn reloaded(world: &mut World, extra: String) {
+    world.rig.extra = extra;
+    let by = Decider::of_service("a reload");
+    world.rig.service().reload(world.rig.config(), &by).await.expect("is exchanged");
+}
+
+#[test]
+fn who_has_signed_in_and_gets_a_token_afterwards_has_one_vote_whatever_their_login_is_by_then() {
+    on_a_system(async {
+        let mut logins = Vec::new();
+        let mut world = World::prepared(
+            |rig| {
+                over_okta(rig);
+                for name in ["ANN", "BEN"] {
+                    rig.variables.push((format!("TOKEN_{name}"), format!("a token of {name} of many characters")));
+                }
+                rig.extra +=
+                    "[safeguards]\nfour_eyes = true\n[[safeguards.limits]]\nchange = \"deactivate\"\npeople = 0\n";
+            },
+            |rig, who| {
+                let okta = rig.world.okta.core();
+                let user = |n: usize| okta.user_by_anchor(&rig.setup.people[n].id).expect("an account");
+                logins =
+                    who[1..3].iter().map(|n| (user(*n).id.clone(), user(*n).profile["login"].to_string())).collect();
+            },
+        )
+        .await;
+        let login = |n: usize| logins[n].1.trim_matches('"');
+        world.leave(0);
+        let hold = world.held("deactivate").await;
+        let session = Decider::of_provider(&provided(&world.rig.world.okta.url(), &logins[0].0), login(0), None);
+        assert_eq!(say(&world, &hold, session).await, Voted::Needs { more: 1, with_token: false });
+        let (extra, ann) = (world.rig.extra.clone(), Decider::of_token("ann", None));
+        let with = |person: &str| tokens([("ann", person), ("ben", login(1))]) + &extra;
+        reloaded(&mut world, with(login(0))).await;
+        let more = Voted::Needs { more: 1, with_token: false };
+        assert_eq!(say(&world, &hold, ann.clone()).await, more, "her login leads to who has signed in");
+        reloaded(&mut world, with("her.login.of.before@example.com")).await;
+        world.rig.quiet().await;
+        assert_ne!(world.status(0), Status::Deprovisioned, "nobody is called so: she may be who has signed in");
+        let ben = Decider::of_token("ben", None);
+        assert_eq!(say(&world, &hold, ben).await, Voted::Decided);
         world.until_status(0, Status::Deprovisioned).await;
     });
 }
@@ -242,7 +300,7 @@ fn an_approver(rig: &Rig, who: &[usize]) {
 #[test]
 fn whoever_may_decide_here_is_treated_as_an_administrator_when_they_leave() {
     on_a_system(async {
-        let world = World::prepared(provided, an_approver).await;
+        let world = World::prepared(over_okta, an_approver).await;
         world.leave(0);
         world.until_status(0, Status::Suspended).await;
         let hold = world.held("deactivate").await;
@@ -258,7 +316,7 @@ fn whoever_may_decide_here_is_treated_as_an_administrator_when_they_leave() {
 fn whoever_may_decide_here_is_an_administrator_before_anybody_has_read_their_groups() {
     on_a_system(async {
         let held = |rig: &mut Rig| {
-            provided(rig);
+            over_okta(rig);
             rig.extra += "[[safeguards.limits]]\nchange = \"deactivate\"\npeople = 0\n";
         };
         let world = World::prepared(held, an_approver).await;

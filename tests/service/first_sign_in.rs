@@ -1,15 +1,21 @@
 //! What a joiner signs in with on the first day reaches the manager, or IT, and nothing else.
 
 use crate::common::mailbox::{Mail, Mailbox};
-use crate::common::rig::{Rig, Setup, on_a_system};
+use crate::common::rig::{Rig, Setup, decider, on_a_system};
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::population::{Hr, Person};
 use namely_okta_sync::sandbox::world::today;
-use namely_okta_sync::store::{Store, starters};
+use namely_okta_sync::store::{Store, retry, starters};
 use std::time::Duration;
 
 async fn world(onboarding: &str, mails: &Mailbox) -> Rig {
+    looking_every(None, onboarding, mails).await
+}
+
+/// The same, of a company that is looked at so often.
+async fn looking_every(every: Option<Duration>, onboarding: &str, mails: &Mailbox) -> Rig {
     let mut rig = Rig::new(Setup::of(12));
+    rig.poll_every = every;
     rig.variables = vec![("MAIL".into(), mails.start())];
     rig.extra = format!(
         "[onboarding]\nchannel = \"it\"\n{onboarding}\n[[notify]]\nname = \"it\"\nkind = \"mail\"\nserver = \"env:MAIL\"\n\
@@ -68,6 +74,31 @@ fn an_activation_link_goes_to_the_manager_once_and_is_nowhere_else() {
         );
         let calls: Vec<String> = rig.effects().into_iter().filter(|call| call.contains("/lifecycle/")).collect();
         assert!(calls.len() == 2 && calls[1].ends_with("/reactivate"), "{calls:?}");
+    });
+}
+
+#[test]
+fn after_a_start_nothing_is_sent_before_the_company_was_read_as_a_whole_and_then_it_is() {
+    on_a_system(async {
+        let mails = Mailbox::default();
+        let rig = looking_every(Some(Duration::from_secs(60)), "activation = \"manager\"", &mails).await;
+        mails.refuse(true);
+        let person = a_hire(&rig);
+        rig.hire(person.clone());
+        let waits = async |words: &'static str| {
+            rig.until(words, async |rig| rig.quarantined().await.iter().any(|(_, why)| why.contains(words))).await;
+        };
+        waits("whoever looks after that mailbox").await;
+        mails.refuse(false);
+        let now = rig.world.clock.now();
+        let restarted = rig.store().run(move |c| {
+            c.execute("UPDATE meta SET value = '0' WHERE key LIKE 'walked in run %'", [])?;
+            retry(c, None, &decider("Ann"), now)
+        });
+        restarted.await.expect("asks");
+        waits("is read as a whole, after the start").await;
+        assert!(mails.mails().is_empty());
+        rig.until("the mail is there", async |_| !mails.mails().is_empty()).await;
     });
 }
 

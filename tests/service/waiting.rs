@@ -1,11 +1,12 @@
 //! What people wait for who cannot go on, and that they go on when it is there: a group, an app, a login that somebody else has.
 
-use crate::common::rig::{Rig, Setup, on_a_system};
+use crate::common::rig::{Rig, Setup, decider, on_a_system};
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::population::{Hr, Person, Status as Hired};
 use namely_okta_sync::sandbox::world::today;
+use namely_okta_sync::store::retry;
 use std::time::Duration;
 
 const NIGHT: &str = "+1 555 0707";
@@ -110,6 +111,33 @@ fn a_ring_of_logins_that_closes_after_the_first_of_it_waits_is_done_too() {
         };
         rig.until_okta("both have theirs", |okta| login(okta, 2) == email(3) && login(okta, 3) == email(2)).await;
         rig.until("nobody waits", async |rig| rig.quarantined().await.is_empty()).await;
+    });
+}
+
+#[test]
+fn who_has_a_temporary_login_gets_theirs_back_when_okta_refuses_the_other_one() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(12)).await;
+        let email = |n: usize| rig.setup.people[n].email.clone();
+        let user = |okta: &Okta, n: usize| okta.user_by_anchor(&rig.setup.people[n].id).expect("an account").clone();
+        let login = |okta: &Okta, n: usize| user(okta, n).profile["login"].as_str().unwrap_or_default().to_owned();
+        let other = format!("/api/v1/users/{}", user(&rig.world.okta.core(), 3).id);
+        rig.world.okta.core().faults.add(Fault::always("POST", &other, Kind::refusal(400, "E0000001")));
+        rig.edit(2, |person| person.email = email(3));
+        rig.edit(3, |person| person.email = email(2));
+        rig.until("Okta has refused the other one", async |rig| {
+            let id = &rig.setup.people[3].id;
+            rig.quarantined().await.iter().any(|(person, _)| person == id)
+        })
+        .await;
+        rig.until_okta("theirs is back", |okta| login(okta, 2) == email(2)).await;
+        rig.quiet().await;
+        assert_eq!(login(&rig.world.okta.core(), 2), email(2), "and stays");
+        rig.world.okta.core().faults.clear();
+        let now = rig.world.clock.now();
+        let again = rig.store().run(move |c| retry(c, None, &decider("Ann"), now));
+        again.await.expect("asks");
+        rig.until_okta("both have theirs", |okta| login(okta, 2) == email(3) && login(okta, 3) == email(2)).await;
     });
 }
 

@@ -40,6 +40,6 @@ pub async fn read_awaited(writers: &Writers, awaited: &Awaited) -> Result<Option
             let mut types = found.into_iter();
             Ok(types.find(|kind| kind.name == *name).map(|kind| Found::UserType(kind.name, kind.id)))
         }
-        Awaited::Login(_) | Awaited::AppName(_) | Awaited::Permission(_) => Ok(None),
+        Awaited::Login(_) | Awaited::AppName(_) | Awaited::Permission(_) | Awaited::Walk(_) => Ok(None),
     }
 }

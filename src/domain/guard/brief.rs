@@ -61,6 +61,7 @@ pub fn brief(rules: &Rulebook, known: Known, now: Moment) -> Option<Case> {
         left_alone: Vec::new(),
         searched_at: known.searched_at,
         names_of_others: Vec::new(),
+        is_current: true,
     };
     if case.ends_now(now) {
         case.pins.access = None; // no undo gives back what a person has ended since

@@ -236,8 +236,11 @@ pub fn describe(step: &Step) -> Option<String> {
         Step::RemoveGroup { name, .. } => format!("out of group {name:?}"),
         Step::AddGroup { name, .. } => format!("into group {name:?}"),
         Step::AssignApp { name, .. } => format!("app {name:?} given"),
-        Step::MakeSignIn { means: Means::Link, .. } => "activation link given to the manager or IT".into(),
-        Step::MakeSignIn { .. } => "temporary access code given to the manager or IT".into(),
+        Step::MakeSignIn { means, to, .. } => {
+            let what = if *means == Means::Link { "activation link" } else { "temporary access code" };
+            let whom = to.as_ref().map_or_else(|| "IT".to_owned(), |to| format!("the manager, {to}"));
+            format!("{what} given to {whom}")
+        }
         Step::NameInApp { name, before, user_name, .. } => {
             let before = before.as_ref().map_or_else(|| "unknown".to_owned(), |before| format!("{before:?}"));
             format!("name in app {name:?}: {before} → {user_name:?}")

@@ -4,8 +4,8 @@
 
 use crate::clock::Moment;
 use crate::domain::text::hex;
-use aws_lc_rs::digest::{Context, SHA256};
-use std::collections::BTreeMap;
+use aws_lc_rs::digest::{Context, SHA256, digest};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Somebody who decides.
@@ -22,12 +22,57 @@ pub struct Decider {
 
 /// What a principal begins with whom nobody but an identity provider knows.
 const PROVIDED: &str = "oidc:";
+/// What a principal begins with who has a token of this name.
+const TOKEN: &str = "token:";
 /// What the voice of a principal ends with who has other ways, and came over an identity provider.
 const OVER: &str = " over oidc";
+/// What the voice of a principal ends with of whom it is not known who they are for the identity provider.
+const UNPLACED: &str = " unplaced";
 
 /// The principal whose voice this is.
 pub fn principal_of(voice: &str) -> &str {
-    voice.strip_suffix(OVER).unwrap_or(voice)
+    voice.strip_suffix(OVER).or_else(|| voice.strip_suffix(UNPLACED)).unwrap_or(voice)
+}
+
+/// The name of the token that a principal is known by.
+pub(super) fn token_of(principal: &str) -> Option<&str> {
+    principal.strip_prefix(TOKEN)
+}
+
+/// The voice of a principal who came over an identity provider.
+pub(super) fn over_provider(principal: &str) -> String {
+    let mark = if is_provided(principal) { "" } else { OVER };
+    format!("{principal}{mark}")
+}
+
+/// The voice of a principal who may be anybody whom the identity provider knows.
+pub(super) fn unplaced(principal: &str) -> String {
+    format!("{principal}{UNPLACED}")
+}
+
+/// The principal of somebody whom nobody but the identity provider of this address knows, by this id.
+pub fn provided(issuer: &str, id: &str) -> String {
+    // Another issuer's id of the same letters is somebody else.
+    let issuer = hex(&digest(&SHA256, issuer.as_bytes()).as_ref()[..4]);
+    format!("{PROVIDED}{issuer}:{id}")
+}
+
+/// How many people these voices are for certain. Who may be anybody whom the provider knows may be each of those whom nobody else
+/// knows.
+pub fn people<'a>(voices: impl Iterator<Item = &'a str>) -> usize {
+    let (mut all, mut unplaced, mut over) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for voice in voices {
+        let principal = principal_of(voice);
+        all.insert(principal);
+        if voice.ends_with(UNPLACED) {
+            unplaced.insert(principal);
+        } else if is_provided(voice) {
+            over.insert(principal);
+        }
+    }
+    let doubtful = unplaced.difference(&over).count();
+    let strangers = over.iter().filter(|principal| principal.starts_with(PROVIDED)).count();
+    all.len() - doubtful.min(strangers)
 }
 
 /// Whether nobody but an identity provider says whose voice this is.
@@ -39,13 +84,14 @@ impl Decider {
     /// The person of an admin token. The user of the operating system who is the same person, if the configuration names
     /// one, is the same principal; so are all tokens of that user.
     pub fn of_token(name: &str, uid: Option<u32>) -> Self {
-        let principal = uid.map_or_else(|| format!("token:{name}"), user);
+        let principal = uid.map_or_else(|| format!("{TOKEN}{name}"), user);
         Self { name: name.to_owned(), principal, over_provider: false, account: None }
     }
 
-    /// Somebody whom an identity provider knows by `id`. `also` is who has a token as the same person: then both have one vote.
-    pub fn of_provider(id: &str, name: &str, also: Option<&Self>) -> Self {
-        let principal = also.map_or_else(|| format!("{PROVIDED}{id}"), |also| also.principal.clone());
+    /// Somebody whom an identity provider says, who is this principal to it (`provided`). `also` is who has a token as the same
+    /// person: then both have one vote.
+    pub fn of_provider(principal: &str, name: &str, also: Option<&Self>) -> Self {
+        let principal = also.map_or_else(|| principal.to_owned(), |also| also.principal.clone());
         Self { name: name.to_owned(), principal, over_provider: true, account: None }
     }
 
@@ -82,8 +128,7 @@ impl Decider {
 
     /// What a vote of theirs is kept under: the principal, and whether it came over an identity provider.
     pub fn voice(&self) -> String {
-        let marked = self.over_provider && !is_provided(&self.principal);
-        format!("{}{}", self.principal, if marked { OVER } else { "" })
+        if self.over_provider { over_provider(&self.principal) } else { self.principal.clone() }
     }
 }
 
@@ -129,12 +174,13 @@ pub fn tally<'a>(
     alone: Option<Duration>,
     now: Moment,
 ) -> Tally {
-    let mut first: BTreeMap<&str, Moment> = BTreeMap::new();
-    for (principal, at) in approvals {
-        let known = first.entry(principal_of(principal)).or_insert(at);
+    let (mut first, mut voices): (BTreeMap<&str, Moment>, _) = (BTreeMap::new(), BTreeSet::new());
+    for (voice, at) in approvals {
+        let known = first.entry(principal_of(voice)).or_insert(at);
         *known = (*known).min(at);
+        voices.insert(voice);
     }
-    let more = needs - i64::try_from(first.len()).unwrap_or(i64::MAX);
+    let more = needs - i64::try_from(people(voices.into_iter())).unwrap_or(i64::MAX);
     if more <= 0 {
         return Tally::Decided;
     }
@@ -169,8 +215,9 @@ mod tests {
     #[test]
     fn one_person_has_one_vote_with_a_token_and_over_a_provider_and_it_is_known_which_it_was() {
         let token = Decider::of_token("ann", None);
-        let provided = Decider::of_provider("00u1", "ann@acme.com", Some(&token));
-        let other = Decider::of_provider("00u2", "ben@acme.com", None);
+        let of_provider = |id, name, also| Decider::of_provider(&provided("https://acme.okta.com", id), name, also);
+        let (provided, other) =
+            (of_provider("00u1", "ann@acme.com", Some(&token)), of_provider("00u2", "ben@acme.com", None));
         let of = |all: &[&Decider]| {
             let voices: Vec<String> = all.iter().map(|one| one.voice()).collect();
             tally(2, voices.iter().map(|voice| (voice.as_str(), at(0))), None, at(9))

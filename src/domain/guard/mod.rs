@@ -16,4 +16,5 @@ pub(crate) mod rejection;
 pub(crate) mod renamed;
 pub(crate) mod restraint;
 pub(crate) mod safeguard;
+pub(crate) mod voices;
 pub(crate) mod vote;

@@ -4,7 +4,7 @@
 
 use crate::clock::Moment;
 use crate::domain::account::user::Account;
-use crate::domain::guard::decider::{Tally, is_provided, principal_of, tally};
+use crate::domain::guard::decider::{Tally, is_provided, people, principal_of, tally};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -227,10 +227,8 @@ pub fn heard(shown: &Shown, opinion: &Opinion, agreed: &[String]) -> Heard {
     if agreed.iter().any(|known| says_no_more(known, opinion.principal)) {
         return Heard::Again;
     }
-    let who: BTreeSet<&str> =
-        agreed.iter().map(|known| principal_of(known)).chain([principal_of(opinion.principal)]).collect();
-    let more = shown.needs - i64::try_from(who.len()).unwrap_or(i64::MAX);
     let voices = agreed.iter().map(String::as_str).chain([opinion.principal]);
+    let more = shown.needs - i64::try_from(people(voices.clone())).unwrap_or(i64::MAX);
     let takes = Takes { needs: shown.needs, alone: None, beside_provider: shown.beside_provider, alone_from: None };
     let more = if takes.lacks_token(voices) { more.max(1) } else { more };
     if more > 0 { Heard::Needs(more) } else { Heard::Accepted }

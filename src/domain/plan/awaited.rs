@@ -18,6 +18,8 @@ pub enum Awaited {
     AppName(String),
     /// That Okta lets the token's owner do this, one word of `Step::name`: it has refused it to several people.
     Permission(String),
+    /// That this tenant is read as a whole, for the first time since the service has started.
+    Walk(String),
 }
 
 /// People for whom Okta has refused one thing, from which on the reason is not looked for in each of them.
@@ -33,6 +35,7 @@ impl Awaited {
             Awaited::Login(login) => format!("login {}", login_key(login)),
             Awaited::AppName(name) => format!("app_name {}", login_key(name)),
             Awaited::Permission(step) => format!("permission {step}"),
+            Awaited::Walk(tenant) => format!("walk {tenant}"),
         }
     }
 
@@ -47,13 +50,15 @@ impl Awaited {
             "login" => Awaited::Login(name),
             "app_name" => Awaited::AppName(name),
             "permission" => Awaited::Permission(name),
+            "walk" => Awaited::Walk(name),
             _ => return None,
         })
     }
 
-    /// Whether a directory can show it. A login is free when its account says so, and a permission is there when a call goes through.
+    /// Whether a directory can show it. A login is free when its account says so, a permission is there when a call goes through, and a
+    /// tenant is read when its walk ends.
     pub const fn is_of_directory(&self) -> bool {
-        !matches!(self, Awaited::Login(_) | Awaited::AppName(_) | Awaited::Permission(_))
+        !matches!(self, Awaited::Login(_) | Awaited::AppName(_) | Awaited::Permission(_) | Awaited::Walk(_))
     }
 
     /// Whether the org has it, as its directory shows.
@@ -65,7 +70,7 @@ impl Awaited {
             }
             Awaited::App(name) => directory.find_app(name).is_some(),
             Awaited::UserType(name) => directory.user_type(name).is_some(),
-            Awaited::Login(_) | Awaited::AppName(_) | Awaited::Permission(_) => false,
+            Awaited::Login(_) | Awaited::AppName(_) | Awaited::Permission(_) | Awaited::Walk(_) => false,
         }
     }
 }
@@ -85,6 +90,7 @@ mod tests {
             "app_name ada@example.com",
             "login ada@example.com",
             "permission add_group",
+            "walk acme",
         ];
         for key in all {
             assert_eq!(Awaited::parse(key).map(|awaited| awaited.key()).as_deref(), Some(key));

@@ -64,6 +64,9 @@ pub struct Case {
     pub searched_at: Option<Moment>,
     /// Names in apps that the mapping gives them and that somebody else goes by.
     pub names_of_others: Vec<NameOfAnother>,
+    /// Whether the tenant of their first profile was read as a whole since the service has started: until then HR may have said
+    /// something else meanwhile.
+    pub is_current: bool,
 }
 
 /// A name that somebody else goes by.
@@ -127,6 +130,7 @@ impl Case {
             left_alone: Vec::new(),
             searched_at: None,
             names_of_others: Vec::new(),
+            is_current: true,
         }
     }
 

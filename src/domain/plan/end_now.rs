@@ -70,11 +70,11 @@ impl EndNow {
         Lifecycle { entitlement, ..says }
     }
 
-    /// Why a principal may not take it back alone, if they may not. `alone`: how long everybody has for saying no where the
-    /// configuration says that there is only one approver.
-    pub fn keeps_from(&self, principal: &str, alone: Option<Duration>, now: Moment) -> Option<String> {
+    /// Why somebody may not take it back alone, if they may not: `is_own` says that they may be who has asked for it. `alone`: how
+    /// long everybody has for saying no where the configuration says that there is only one approver.
+    pub fn keeps_from(&self, is_own: bool, alone: Option<Duration>, now: Moment) -> Option<String> {
         let since = now.since(self.at);
-        let may = self.principal != principal || since <= SECOND_THOUGHTS || alone.is_some_and(|delay| since >= delay);
+        let may = !is_own || since <= SECOND_THOUGHTS || alone.is_some_and(|delay| since >= delay);
         (!may).then(|| {
             let minutes = SECOND_THOUGHTS.as_secs() / 60;
             let later = alone.map_or_else(String::new, |delay| {
@@ -194,13 +194,13 @@ mod tests {
     #[test]
     fn whoever_has_asked_takes_it_back_within_ten_minutes_and_afterwards_somebody_else_must() {
         let minutes = |n: u64| NOW + Duration::from_secs(60 * n);
-        let keeps = |principal: &str, alone, at| asked(false).keeps_from(principal, alone, at);
-        assert_eq!(keeps("token:ann", None, minutes(10)), None);
-        assert!(keeps("token:ann", None, minutes(11)).is_some_and(|why| why.contains("somebody else")));
-        assert_eq!(keeps("token:ben", None, minutes(11)), None);
+        let keeps = |is_own, alone, at| asked(false).keeps_from(is_own, alone, at);
+        assert_eq!(keeps(true, None, minutes(10)), None);
+        assert!(keeps(true, None, minutes(11)).is_some_and(|why| why.contains("somebody else")));
+        assert_eq!(keeps(false, None, minutes(11)), None);
         let hour = Some(Duration::from_secs(3600));
-        assert!(keeps("token:ann", hour, minutes(59)).is_some_and(|why| why.contains("no other approver")));
-        assert_eq!(keeps("token:ann", hour, minutes(60)), None);
+        assert!(keeps(true, hour, minutes(59)).is_some_and(|why| why.contains("no other approver")));
+        assert_eq!(keeps(true, hour, minutes(60)), None);
     }
 
     #[test]

@@ -158,6 +158,8 @@ pub struct Safeguards {
     pub hears_holds: BTreeSet<String>,
     /// Whom an org lets into the console by its own sign-in, if one does.
     pub sign_in: Option<SignIn>,
+    /// Whose voices there are, for what people decide.
+    pub voices: Voices,
 }
 
 /// An org whose own sign-in lets people decide here.
@@ -167,6 +169,42 @@ pub struct SignIn {
     pub org: String,
     /// Groups of it whose members may approve: whoever gets in is given as much as an admin role.
     pub approvers: BTreeSet<String>,
+}
+
+/// Somebody who has a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The name of the token.
+    pub token: String,
+    /// Whose vote a decision with it is.
+    pub principal: String,
+    /// What the identity provider calls them.
+    pub person: Option<String>,
+}
+
+/// Who says who somebody is who signs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provided {
+    /// Exactly as it calls itself.
+    pub issuer: String,
+    /// The org whose sign-in it is, if it is one that is kept true here.
+    pub org: Option<String>,
+}
+
+/// Everybody who may have a voice, as the configuration says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Voices {
+    /// Who has tokens.
+    pub holders: Vec<Holder>,
+    /// Who says who the others are.
+    pub provider: Option<Provided>,
+}
+
+impl Voices {
+    /// The org whose accounts say whom `Holder::person` means.
+    pub fn org(&self) -> Option<&str> {
+        self.provider.as_ref().and_then(|provider| provider.org.as_deref())
+    }
 }
 
 /// How many people there are who can approve.
@@ -196,6 +234,7 @@ impl Default for Safeguards {
             end_access: 10,
             hears_holds: BTreeSet::new(),
             sign_in: None,
+            voices: Voices::default(),
             leaver_access: Duration::from_secs(300),
         }
     }

@@ -6,7 +6,7 @@
 use crate::domain::account::directory::{Directory, Group};
 use crate::domain::account::user::{Account, AccountStatus, Closed, FirstSignIn, Link};
 use crate::domain::mapping::desired::{Desired, LOGIN, Mapping};
-use crate::domain::mapping::login::Chosen;
+use crate::domain::mapping::login::{Chosen, before_temporary};
 use crate::domain::plan::apps;
 use crate::domain::plan::awaited::Awaited;
 use crate::domain::plan::case::{Case, ManagerLink};
@@ -172,9 +172,21 @@ fn give_sign_in(situation: &Situation, account: &Account, plan: &mut Plan) {
                 .into(),
         );
     }
-    if activates || waits {
-        plan.steps.push(Step::MakeSignIn { id: account.id.clone(), means });
+    if !(activates || waits) {
+        return;
     }
+    // What is sent cannot be taken back: whoever was their manager when the service stopped may have left since.
+    if !situation.case.is_current {
+        let tenant = situation.case.person.primary().tenant.clone();
+        let why =
+            format!("they get a link or code for the first sign-in once {tenant} is read as a whole, after the start");
+        return lack(plan, [Lacking { why, awaited: Awaited::Walk(tenant) }]);
+    }
+    let to = match &situation.case.manager {
+        ManagerLink::Account { reached_at, .. } => reached_at.clone(),
+        _ => None,
+    };
+    plan.steps.push(Step::MakeSignIn { id: account.id.clone(), means, to });
 }
 
 /// What the plan is made for: what the record grants, or what an undo has pinned.
@@ -265,7 +277,7 @@ fn adjust(situation: &Situation, account: &Account, plan: &mut Plan) -> Result<(
         })
         .collect();
     lack(plan, groups.lacking.into_iter().chain(without));
-    await_login(situation, plan);
+    await_login(situation, account, plan);
     let touched = removed.iter().chain(&added).chain(&apps).filter_map(Step::touches);
     plan.rules = reasons(touched, &desired, situation);
     let (taken, given): (Vec<_>, Vec<_>) = apps.into_iter().partition(|step| step.priority() == Priority::Remove);
@@ -353,13 +365,15 @@ fn lack(plan: &mut Plan, lacking: impl IntoIterator<Item = Lacking>) {
     }
 }
 
-/// Who has a temporary login so that others can have theirs gets the right one when it is free.
-fn await_login(situation: &Situation, plan: &mut Plan) {
+/// Who has a temporary login so that others can have theirs gets the right one when it is free; and so does who has theirs of before
+/// back, since the other one cannot give it up for now.
+fn await_login(situation: &Situation, account: &Account, plan: &mut Plan) {
     let Ok(Chosen { login, until: Some(wanted), .. }) = &situation.case.login else { return };
-    let why = format!(
-        "{wanted} is the login of somebody who gets another one, and so on back to this person: {login} is theirs until \
-         {wanted} is free"
-    );
+    let whose = match before_temporary(login, &account.id) {
+        Some(_) => "who gets another one, and so on back to this person",
+        None => "who keeps it for now",
+    };
+    let why = format!("{wanted} is the login of somebody {whose}: {login} is theirs until {wanted} is free");
     lack(plan, [Lacking { why, awaited: Awaited::Login(wanted.clone()) }]);
 }
 

@@ -9,8 +9,7 @@ use crate::domain::mapping::login::{Chosen, DeactivatedHolders};
 use crate::domain::plan::observe::{Answer, FullProfile, observe};
 use crate::domain::plan::rulebook::tests::rulebook;
 use crate::domain::plan::rulebook::{Rulebook, TenantRules};
-use crate::domain::record::employee::Employee;
-use crate::domain::record::employee::tests::an_employee;
+use crate::domain::record::employee::{Employee, tests::an_employee};
 use crate::domain::record::lifecycle::{LeaverGroups, Policies, Termination};
 use crate::domain::record::person::{Person, Position};
 use jiff::tz::TimeZone;
@@ -18,6 +17,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 mod protected_tests;
+mod sign_in_tests;
 const ID: &str = "00u00000000000000001";
 
 fn now() -> Moment {

@@ -199,6 +199,9 @@ pub enum Step {
         id: String,
         /// What is made.
         means: Means,
+        /// The address of the manager who gets it; IT does without one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
     },
     /// Change what the person is called in an app that was assigned to them alone.
     NameInApp {

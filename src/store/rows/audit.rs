@@ -273,14 +273,6 @@ pub fn cursor(c: &Tx, sink: &str) -> Result<i64, StoreError> {
     Ok(find.query_row([sink], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
-/// Whether a reader of this name, or one of its recipients, has delivered a row.
-pub fn is_taken(c: &Tx, seq: i64, sink: &str) -> Result<bool, StoreError> {
-    let mut find = c.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM sink WHERE (name = ?2 OR substr(name, 1, length(?2) + 2) = ?2 || ' <') AND seq >= ?1)",
-    )?;
-    Ok(find.query_row(params![seq, sink], |row| row.get(0))?)
-}
-
 /// Rows of a kind, the newest first, until `is_it` says that one of them is it; its number.
 pub fn newest_of_kind(
     c: &Tx,

@@ -151,13 +151,12 @@ pub fn close(c: &Tx, id: i64, how: &str, by: Option<(&str, &str)>, now: Moment) 
     Ok(())
 }
 
-/// Of how many people a principal has ended the access since then, whatever became of it. What a second person has agreed to does
-/// not count, and what follows another one counts with it.
-pub fn asked_since(c: &Tx, principal: &str, since: Moment) -> Result<usize, StoreError> {
+/// Whose access was ended since then, by which principal and under which name, whatever became of it. What a second person has
+/// agreed to does not count, and what follows another one counts with it.
+pub fn asked_since(c: &Tx, since: Moment) -> Result<Vec<(i64, String, String)>, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT count(DISTINCT target) FROM end_access WHERE principal = ?1 AND at > ?2 AND agreed_by IS NULL
-         AND follows IS NULL",
+        "SELECT DISTINCT target, principal, by FROM end_access WHERE at > ?1 AND agreed_by IS NULL AND follows IS NULL",
     )?;
-    let people: i64 = select.query_row(params![principal, since.millis()], |row| row.get(0))?;
-    Ok(usize::try_from(people).unwrap_or(usize::MAX))
+    let rows = select.query_map([since.millis()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -1,6 +1,6 @@
 //! What is known of the store itself, of an org, a tenant, or a profile that no rule routes, as a whole: single rows of `meta`.
 
-use super::meta::{meta, set_meta};
+use super::meta::{meta, run, set_meta};
 use crate::clock::Moment;
 use crate::domain::record::person::Position;
 use crate::store::StoreError;
@@ -50,6 +50,24 @@ pub fn is_walked(c: &Tx, tenant: &str) -> Result<bool, StoreError> {
 /// A tenant was walked completely.
 pub fn set_walked(c: &Tx, tenant: &str, at: Moment) -> Result<(), StoreError> {
     set_meta(c, &walked(tenant), &at.to_string())
+}
+
+fn walked_in(tenant: &str) -> String {
+    format!("walked in run {tenant}")
+}
+
+/// Whether a tenant was walked completely since the service has started.
+pub fn is_walked_now(c: &Tx, tenant: &str) -> Result<bool, StoreError> {
+    Ok(meta(c, &walked_in(tenant))?.is_some_and(|known| run(c).is_ok_and(|run| known == run.to_string())))
+}
+
+/// A tenant was walked completely in this run of the service; whether for the first time.
+pub fn set_walked_now(c: &Tx, tenant: &str) -> Result<bool, StoreError> {
+    let is_first = !is_walked_now(c, tenant)?;
+    if is_first {
+        set_meta(c, &walked_in(tenant), &run(c)?.to_string())?;
+    }
+    Ok(is_first)
 }
 
 /// Whether the accounts of an org were ever read as a whole. Before that, that somebody has no account says nothing.

@@ -387,12 +387,6 @@ pub fn settle(
     Ok(c.execute(sql, params![review, verdict, by, now.millis(), principal, again])? == 1)
 }
 
-/// Principals who have agreed to a match as it is shown under a code.
-pub fn principals(c: &Tx, review: i64, code: &str) -> Result<Vec<String>, StoreError> {
-    let mut select = c.prepare("SELECT principal FROM review_vote WHERE review = ?1 AND code = ?2")?;
-    Ok(select.query_map(params![review, code], |row| row.get(0))?.collect::<Result<_, _>>()?)
-}
-
 /// Somebody agrees to a match.
 pub fn agree(c: &Tx, review: i64, said: &Agreed, now: Moment) -> Result<(), StoreError> {
     c.execute(

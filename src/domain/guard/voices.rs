@@ -1,0 +1,117 @@
+//! Whose voice a vote is, as the configuration says now: what two principals were when they voted may be one person since.
+//!
+//! **Invariant:** whatever the configuration said meanwhile, one person has one vote; where it is not known whether two are one
+//! person, they are.
+
+use crate::domain::guard::decider::{is_provided, over_provider, principal_of, provided, token_of, unplaced};
+use crate::domain::plan::limits::{Holder, Voices};
+
+/// Who may have a voice, and by which accounts.
+#[derive(Clone, Debug)]
+pub struct Hearing<'a> {
+    voices: &'a Voices,
+    accounts: Vec<Option<String>>,
+}
+
+impl<'a> Hearing<'a> {
+    /// Of what the configuration says, with the account of each holder in the org of the provider, in their order.
+    pub fn new(voices: &'a Voices, accounts: Vec<Option<String>>) -> Self {
+        Self { voices, accounts }
+    }
+
+    /// Whose voice one is that was written down as `voice`, by somebody who was called `name` then.
+    pub fn whose(&self, voice: &str, name: &str) -> String {
+        let principal = principal_of(voice);
+        let Some(n) = self.holder(principal, name) else { return voice.to_owned() };
+        let holder = &self.voices.holders[n];
+        match is_provided(voice) {
+            true => over_provider(&holder.principal),
+            false if self.is_unplaced(n) => unplaced(&holder.principal),
+            false => holder.principal.clone(),
+        }
+    }
+
+    fn holder(&self, principal: &str, name: &str) -> Option<usize> {
+        let holders = &self.voices.holders;
+        if let Some(token) = token_of(principal) {
+            return holders.iter().position(|holder| holder.token == token);
+        }
+        let provider = self.voices.provider.as_ref();
+        let Some(id) = provider.and_then(|provider| principal.strip_prefix(&*provided(&provider.issuer, ""))) else {
+            return holders.iter().position(|holder| holder.principal == principal);
+        };
+        // The id is theirs for ever; what people are called may be somebody else's tomorrow.
+        let by_id = (0..holders.len()).find(|n| {
+            let is_account = self.accounts.get(*n).is_some_and(|account| account.as_deref() == Some(id));
+            is_account || holders[*n].person.as_deref() == Some(id)
+        });
+        let is_called =
+            |holder: &Holder| holder.person.as_ref().is_some_and(|person| person.eq_ignore_ascii_case(name));
+        by_id.or_else(|| holders.iter().position(is_called))
+    }
+
+    /// Whether nobody of the org is whom the configuration says that this holder is: they may be anybody of it.
+    fn is_unplaced(&self, n: usize) -> bool {
+        let is_known = self.accounts.get(n).is_some_and(Option::is_some);
+        self.voices.org().is_some() && self.voices.holders[n].person.is_some() && !is_known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::guard::decider::{Decider, people};
+    use crate::domain::plan::limits::Provided;
+
+    const ISSUER: &str = "https://acme.okta.com";
+
+    fn holder(token: &str, principal: &str, person: Option<&str>) -> Holder {
+        Holder { token: token.into(), principal: principal.into(), person: person.map(str::to_owned) }
+    }
+
+    fn voices(holders: &[Holder]) -> Voices {
+        let provider = Provided { issuer: ISSUER.into(), org: Some("acme".into()) };
+        Voices { holders: holders.to_vec(), provider: Some(provider) }
+    }
+
+    /// How many people these are, each as kept and as they were called.
+    fn heard(hearing: &Hearing, said: &[(&str, &str)]) -> usize {
+        let all: Vec<String> = said.iter().map(|(voice, name)| hearing.whose(voice, name)).collect();
+        people(all.iter().map(String::as_str))
+    }
+
+    #[test]
+    fn who_has_signed_in_before_a_reload_brought_their_token_has_one_vote_with_both() {
+        let session = Decider::of_provider(&provided(ISSUER, "00u1"), "ann@acme.com", None).voice();
+        let said = [(&*session, "ann@acme.com"), ("token:ann", "ann")];
+        let before = voices(&[holder("ben", "token:ben", None)]);
+        assert_eq!(heard(&Hearing::new(&before, vec![None]), &said), 2);
+        for person in ["00u1", "Ann@acme.com"] {
+            let after = voices(&[holder("ann", "token:ann", Some(person))]);
+            let hearing = Hearing::new(&after, vec![Some("00u1".into())]);
+            assert_eq!(heard(&hearing, &said), 1, "{person}");
+            assert!(is_provided(&hearing.whose(&session, "ann@acme.com")), "how they came is known still");
+        }
+    }
+
+    #[test]
+    fn a_login_that_is_another_since_leads_to_the_same_account_and_whoever_is_nobody_may_be_anybody() {
+        let session = Decider::of_provider(&provided(ISSUER, "00u1"), "ann.smith@acme.com", None).voice();
+        let said = [(&*session, "ann.smith@acme.com"), ("token:ann", "ann")];
+        let of = voices(&[holder("ann", "token:ann", Some("ann@acme.com")), holder("ben", "token:ben", Some("00u2"))]);
+        let unknown = Hearing::new(&of, vec![None, Some("00u2".into())]);
+        assert_eq!(heard(&unknown, &said), 1, "nobody is called so any more: who has signed in may be she");
+        assert_eq!(heard(&unknown, &[said[1], ("token:ben", "ben")]), 2, "two tokens are two people");
+        assert_eq!(heard(&unknown, &[said[0], said[1], ("token:ben", "ben")]), 2);
+        let known = Hearing::new(&of, vec![Some("00u9".into()), Some("00u2".into())]);
+        assert_eq!(heard(&known, &said), 2, "she is somebody else");
+    }
+
+    #[test]
+    fn a_token_that_is_a_user_of_the_operating_system_since_is_the_same_voice() {
+        let of = voices(&[holder("ann", "uid:501", None)]);
+        let hearing = Hearing::new(&of, vec![None]);
+        assert_eq!(heard(&hearing, &[("token:ann", "ann"), ("uid:501", "root")]), 1);
+        assert_eq!(hearing.whose("token:gone", "gone"), "token:gone", "a token that is away is nobody else's");
+    }
+}
