@@ -16,6 +16,11 @@ const AT_ONCE: usize = 6;
 
 /// Whether the list of administrators can be read.
 pub(super) fn list_finding(what: &str, list: Result<Value, String>) -> Finding {
+    let is_empty = |list: &Value| list["value"].as_array().or(list.as_array()).is_none_or(Vec::is_empty);
+    let list = list.and_then(|list| match is_empty(&list) {
+        true => Err("nobody is on the list, although every org has an administrator".to_owned()),
+        false => Ok(list),
+    });
     match list {
         Ok(_) => good(
             what,

@@ -15,7 +15,7 @@ use crate::store::name_of;
 use crate::store::pauses;
 use crate::store::reviews::reviews;
 use crate::store::rows::source::name_in;
-use crate::store::rows::{link, matched, people};
+use crate::store::rows::{link, matched, org, people};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -190,11 +190,16 @@ fn stopped(c: &Tx, rules: &Rulebook) -> Result<Vec<AttentionItem>, StoreError> {
             stopped.push(all("group deleted", Some(org.name.clone()), "every tenant", why));
         }
         for tenant in &org.tenants {
-            if matched::accepted_by(c, &org.name, tenant)?.is_none() {
-                let why =
-                    "nothing is written before the report of first contact is accepted: look at `adopt`".to_owned();
-                stopped.push(all("first contact", Some(org.name.clone()), tenant, why));
+            if matched::accepted_by(c, &org.name, tenant)?.is_some() {
+                continue;
             }
+            // There is a report once both sides were read.
+            let both = org::is_read(c, &org.name)? && org::is_walked(c, tenant)?;
+            let why = match both {
+                true => "nothing is written before the report of first contact is accepted: look at `adopt`".to_owned(),
+                false => format!("nothing is written before {} and {tenant} were read as a whole: see `status`", org.name),
+            };
+            stopped.push(all("first contact", Some(org.name.clone()), tenant, why));
         }
     }
     Ok(stopped)
