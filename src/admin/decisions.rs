@@ -6,9 +6,9 @@ use crate::clock::Moment;
 use crate::domain::{ChangeKind, Decider, Rulebook};
 use crate::store::{
     Approval, Ballot, Linked, Location, Operator, OperatorRequest, Opined, Opinion, Planned, Store, StoreError, Tx,
-    Unfit, Voted, accept_adoption, accept_list, adoption, approve, cancel, drain, find, gone_group, held_people, holds,
-    identity, linked, may_decide, opine, org_of_hold, pause_and_wait, request, resume, retry, reverse, split_outlook,
-    vote,
+    Unfit, Voted, accept_adoption, accept_list, account_of_decider, adoption, approve, cancel, drain, find, gone_group,
+    held_people, holds, identity, linked, may_decide, opine, org_of_hold, pause_and_wait, request, resume, retry,
+    reverse, split_outlook, vote,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -138,10 +138,12 @@ impl Decisions {
         Ok(found)
     }
 
-    /// That whoever has come by an account of an org that is written to has access still: nobody who has left decides anything.
+    /// That whoever is known by an account of an org that is written to has access still, however they have come: nobody who has left
+    /// decides anything.
     pub fn is_there(&self, by: &Decider, now: Moment) -> Result<(), Refusal> {
-        let Some((org, id)) = by.account() else { return Ok(()) };
-        if may_decide(&*Store::operator(&self.store)?, self.rules()?, org, id, now)? {
+        let (c, rules) = (Store::operator(&self.store)?, self.rules()?);
+        let Some((org, id)) = account_of_decider(&c, rules, by)? else { return Ok(()) };
+        if may_decide(&c, rules, &org, &id, now)? {
             return Ok(());
         }
         Err(Refusal::Conflict(format!(

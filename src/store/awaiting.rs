@@ -3,8 +3,9 @@
 //! **Invariant:** whoever waits for one thing is woken by that thing, in the transaction that makes it known, and by nothing else of
 //! its kind.
 
+use super::directories::directory_of;
 use super::engine::Tx;
-use super::rows::{account, awaited, work};
+use super::rows::{account, awaited, org, work};
 use super::{Store, StoreError, cases};
 use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
@@ -80,6 +81,19 @@ pub(super) fn ring_found(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> 
     Ok(())
 }
 
+/// Somebody waits for a name in an app whose owner waits for another one, and so on back to them: whoever gives way is tried again.
+pub(super) fn ring_of_names_found(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<(), StoreError> {
+    if !awaited::waits_for_app_name(c, target)? {
+        return Ok(());
+    }
+    for first in cases::who_gives_way(c, rules, target, now)? {
+        if first != target && awaited::waits_for_app_name(c, first)? {
+            try_again(c, &work::org(c, first)?, first, now)?;
+        }
+    }
+    Ok(())
+}
+
 /// Okta has done something for somebody that it has refused to several people: they are tried again. Whom alone it refuses it waits
 /// for its own time, or each call of anybody else would have it refused once more.
 pub(super) fn permitted(c: &Tx, org: &str, step: &'static str, now: Moment) -> Result<(), StoreError> {
@@ -98,6 +112,36 @@ pub(super) fn tenant_walked(c: &Tx, rules: &Rulebook, tenant: &str, now: Moment)
     Ok(())
 }
 
+/// Whether something that somebody is to wait for is there by now.
+pub(super) fn has_come(
+    c: &Tx,
+    rules: &Rulebook,
+    target: i64,
+    awaits: &[Awaited],
+    now: Moment,
+) -> Result<bool, StoreError> {
+    if awaits.is_empty() {
+        return Ok(false);
+    }
+    let org = work::org(c, target)?;
+    for one in awaits {
+        let is_there = match one {
+            Awaited::Walk(tenant) => org::is_walked_now(c, tenant)?,
+            Awaited::Login(login) => cases::is_free(c, rules, target, login, now)?,
+            Awaited::AppName(name) => cases::is_nobody_called(c, rules, target, name, now)?,
+            // A call that goes through wakes them.
+            Awaited::Permission(_) => false,
+            Awaited::Group(_) | Awaited::App(_) | Awaited::UserType(_) => {
+                directory_of(c, &org)?.is_some_and(|directory| one.is_there(&directory))
+            }
+        };
+        if is_there {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn wake(c: &Tx, org: &str, one: &Awaited, now: Moment) -> Result<usize, StoreError> {
     let waiting = awaited::who(c, org, one)?;
     for target in &waiting {
@@ -106,7 +150,7 @@ fn wake(c: &Tx, org: &str, one: &Awaited, now: Moment) -> Result<usize, StoreErr
     Ok(waiting.len())
 }
 
-fn try_again(c: &Tx, org: &str, target: i64, now: Moment) -> Result<(), StoreError> {
+pub(super) fn try_again(c: &Tx, org: &str, target: i64, now: Moment) -> Result<(), StoreError> {
     work::change(c, target, |before: Work| before.answered(now))?;
     awaited::set(c, org, target, &[])
 }

@@ -8,7 +8,7 @@ use super::{StoreError, circles, left_alone, rejections, second_thoughts};
 use crate::clock::Moment;
 use crate::domain::account::user::Account;
 use crate::domain::guard::brief::{self, Known};
-use crate::domain::mapping::login::{Chosen, Holder, before_temporary, ring, temporary};
+use crate::domain::mapping::login::{Chosen, Holder, LONGEST_RING, before_temporary, ring, temporary};
 use crate::domain::plan::case::{Case, ManagerLink, NameOfAnother};
 use crate::domain::plan::kind::ChangeKind;
 use crate::domain::plan::manager::{self, Manager};
@@ -156,10 +156,12 @@ fn names_of_others(
         for other in account::by_attribute(c, &case.org, account::APP_NAME, &name)?.into_iter().filter(is_other) {
             let apps = other.app_names.iter().filter(|(_, called)| login_key(called) == name);
             for (app, _) in apps {
-                let own = case.account.as_ref().and_then(|own| own.app_names.get(app));
-                let wants = own.map(|_| wanted_name(c, rules, &case.org, (&other.id, app), now)).transpose()?.flatten();
+                let ring = match &case.account {
+                    Some(own) => ring_of_names(c, rules, &case.org, app, (own, &other), now)?,
+                    None => Vec::new(),
+                };
                 let (app, id) = (Some(app.clone()), other.id.clone());
-                found.push(NameOfAnother { app, id, wants, ..NameOfAnother::of(&name, &other.login) });
+                found.push(NameOfAnother { app, id, ring, ..NameOfAnother::of(&name, &other.login) });
             }
         }
         for (other, step) in &announced {
@@ -167,6 +169,45 @@ fn names_of_others(
                 let whose = name_of(c, *other)?.unwrap_or_else(|| "somebody else".into());
                 found.push(NameOfAnother { app: Some(app.to_owned()), ..NameOfAnother::of(&name, &whose) });
             }
+        }
+    }
+    Ok(found)
+}
+
+/// The accounts whose owners are to have one another's names in an app, from somebody to who has the name that they are to have, and on
+/// until it leads back; nothing where it does not.
+fn ring_of_names(
+    c: &Tx,
+    rules: &Rulebook,
+    org: &str,
+    app: &str,
+    (own, other): (&Account, &Account),
+    now: Moment,
+) -> Result<Vec<String>, StoreError> {
+    let Some(name) = own.app_names.get(app).map(|name| login_key(name)) else { return Ok(Vec::new()) };
+    let (mut found, mut at) = (vec![own.id.clone()], other.id.clone());
+    while found.len() <= LONGEST_RING && !found.contains(&at) {
+        let wants = wanted_name(c, rules, org, (&at, app), now)?;
+        found.push(at);
+        let Some(wants) = wants else { return Ok(Vec::new()) };
+        if wants == name {
+            return Ok(found);
+        }
+        let is_called = |one: &Account| one.app_names.get(app).is_some_and(|called| login_key(called) == wants);
+        let mut all = account::by_attribute(c, org, account::APP_NAME, &wants)?.into_iter();
+        let Some(next) = all.find(|one| one.is_live() && is_called(one)) else { return Ok(Vec::new()) };
+        at = next.id;
+    }
+    Ok(Vec::new())
+}
+
+/// Who gives way in the rings of names in apps that somebody waits in.
+pub(super) fn who_gives_way(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<BTreeSet<i64>, StoreError> {
+    let Some(case) = brief(c, rules, target, now)? else { return Ok(BTreeSet::new()) };
+    let mut found = BTreeSet::new();
+    for other in names_of_others(c, rules, &case, (target, now))? {
+        if let Some(account) = other.gives_way() {
+            found.extend(target::owner(c, &case.org, account)?);
         }
     }
     Ok(found)
@@ -419,6 +460,25 @@ fn holder(c: &Tx, rules: &Rulebook, case: &Case, target: i64, login: &str) -> Re
     }
     let reserved = target::reserved_login(c, &case.org, login)?;
     Ok(Holder::of_reservation(reserved, target))
+}
+
+/// Whether somebody could have a login now.
+pub(super) fn is_free(c: &Tx, rules: &Rulebook, target: i64, login: &str, now: Moment) -> Result<bool, StoreError> {
+    let Some(case) = brief(c, rules, target, now)? else { return Ok(false) };
+    Ok(matches!(holder(c, rules, &case, target, login)?, Holder::Nobody | Holder::Themselves))
+}
+
+/// Whether nobody goes by a name in any app by now that somebody is to have there.
+pub(super) fn is_nobody_called(
+    c: &Tx,
+    rules: &Rulebook,
+    target: i64,
+    name: &str,
+    now: Moment,
+) -> Result<bool, StoreError> {
+    let Some(case) = brief(c, rules, target, now)? else { return Ok(false) };
+    let key = login_key(name);
+    Ok(names_of_others(c, rules, &case, (target, now))?.iter().all(|other| other.name != key))
 }
 
 /// The login that was chosen is nobody else's from now on.

@@ -190,8 +190,9 @@ impl Evaluation<'_> {
             ends_now: false,
         };
         let safeguards = &self.rules.safeguards;
-        let needs_all =
-            [ChangeKind::ChangeAttributes, ChangeKind::LinkManager].iter().any(|change| safeguards.guards(*change));
+        // Who gets something to sign in with is a part of what is decided about.
+        let needs_all = self.rules.policies.onboarding.means.is_some()
+            || [ChangeKind::ChangeAttributes, ChangeKind::LinkManager].iter().any(|change| safeguards.guards(*change));
         let case = if needs_all { cases::whole } else { cases::without_manager }(c, self.rules, target, self.now)?;
         let Some(case) = case else { return Ok(evaluated) };
         let lifecycle = self.rules.lifecycle(&case, self.now);

@@ -148,6 +148,7 @@ pub use views::progress::{Progress, progress};
 pub use views::starters::{Starter, starters, starters_among};
 pub use views::unconfigured::{Section, Unconfigured, unconfigured};
 pub use views::vitals::{OrgVitals, Used, Vitals, vitals};
+pub use voices::account_of_decider;
 pub use votes::{Ballot, Voted, cancel, reverse, vote};
 
 #[cfg(test)]

@@ -130,11 +130,11 @@ impl Store {
                 Next::Continue => {}
                 Next::Read => read_first(c, end.lease)?,
                 Next::Release(how) => {
-                    release(c, end.lease, how, now)?;
+                    let is_new = release(c, end.lease, how, now)?.unwrap_or(false);
                     if let Some((_, ended_at)) = work::load_with_end(c, end.lease.target)?.filter(|_| times > 1) {
                         work::change(c, end.lease.target, |work| work.backed_off(times, ended_at.is_some(), now))?;
                     }
-                    follow(c, &rules.load(), end.lease.target, how, now)?;
+                    follow(c, &rules.load(), end.lease.target, (how, is_new), now)?;
                 }
             }
             Ok(times)
@@ -146,10 +146,8 @@ impl Store {
     pub async fn release(&self, lease: Lease, how: Release, now: Moment) -> Result<(), StoreError> {
         let rules = self.rules.clone();
         self.run(move |c| {
-            if !release(c, lease, &how, now)? {
-                return Ok(());
-            }
-            follow(c, &rules.load(), lease.target, &how, now)
+            let Some(is_new) = release(c, lease, &how, now)? else { return Ok(()) };
+            follow(c, &rules.load(), lease.target, (&how, is_new), now)
         })
         .await
     }
@@ -377,10 +375,12 @@ fn doubtful(
     Ok(free.map(|account| account.id).collect())
 }
 
-/// Lets go of a target, and tells of it; returns false, and does nothing, under an old token.
-pub(super) fn release(c: &Tx, lease: Lease, how: &Release, now: Moment) -> Result<bool, StoreError> {
+/// Lets go of a target, and tells of it; returns whether what it waits for is another thing than before. Nothing, and nothing is done,
+/// under an old token.
+pub(super) fn release(c: &Tx, lease: Lease, how: &Release, now: Moment) -> Result<Option<bool>, StoreError> {
     let found = work::load_with_end(c, lease.target)?;
-    let Some((before, ended_at)) = found.filter(|(work, _)| work.is_under(lease)) else { return Ok(false) };
+    let Some((before, ended_at)) = found.filter(|(work, _)| work.is_under(lease)) else { return Ok(None) };
+    let reason = before.reason.clone();
     let Transition { work, events } = before.released(lease, how, ended_at, now);
     if let Release::Done { was, awaits_manager, .. } = how {
         target::set_end(c, lease.target, was, *awaits_manager)?;
@@ -395,7 +395,7 @@ pub(super) fn release(c: &Tx, lease: Lease, how: &Release, now: Moment) -> Resul
     for event in events {
         describe(c, lease, event, now)?;
     }
-    Ok(true)
+    Ok(Some(work.reason != reason))
 }
 
 /// Writes down what the end of a run has come to, and ends what ends with it.
@@ -415,12 +415,23 @@ fn describe(c: &Tx, lease: Lease, happened: Happened, now: Moment) -> Result<(),
 }
 
 /// What the end of a run means for others.
-fn follow(c: &Tx, rules: &Rulebook, target: i64, how: &Release, now: Moment) -> Result<(), StoreError> {
+fn follow(
+    c: &Tx,
+    rules: &Rulebook,
+    target: i64,
+    (how, is_new): (&Release, bool),
+    now: Moment,
+) -> Result<(), StoreError> {
     match how {
         Release::Found { account } => found(c, rules, target, account, now),
+        // What came while the run was under way has woken nobody. Who waits for the same thing again was tried with it.
+        Release::Quarantined { awaits, .. } if is_new && awaiting::has_come(c, rules, target, awaits, now)? => {
+            awaiting::try_again(c, &work::org(c, target)?, target, now)
+        }
         Release::Quarantined { .. } => {
             awaiting::login_stays(c, target, now)?;
-            awaiting::ring_found(c, rules, target, now)
+            awaiting::ring_found(c, rules, target, now)?;
+            awaiting::ring_of_names_found(c, rules, target, now)
         }
         _ => Ok(()),
     }

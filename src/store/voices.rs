@@ -3,9 +3,9 @@
 use super::StoreError;
 use super::engine::Tx;
 use super::rows::account;
-use crate::domain::Rulebook;
 use crate::domain::guard::decider::people;
 use crate::domain::guard::voices::Hearing;
+use crate::domain::{Decider, Rulebook};
 
 /// Who may have a voice, by the rules and accounts of now.
 pub(super) fn hearing<'a>(c: &Tx, rules: &'a Rulebook) -> Result<Hearing<'a>, StoreError> {
@@ -23,6 +23,15 @@ fn account_of(c: &Tx, org: &str, person: &str) -> Result<Option<String>, StoreEr
         return Ok(Some(person.to_owned()));
     }
     Ok(account::by_login(c, org, person)?.map(|account| account.id))
+}
+
+/// The account of the org of the provider that somebody is who decides, as org and id, where it is known.
+pub fn account_of_decider(c: &Tx, rules: &Rulebook, by: &Decider) -> Result<Option<(String, String)>, StoreError> {
+    if let Some((org, id)) = by.account() {
+        return Ok(Some((org.to_owned(), id.to_owned())));
+    }
+    let hearing = hearing(c, rules)?;
+    Ok(hearing.account(&by.voice(), &by.name).map(|(org, id)| (org.to_owned(), id.to_owned())))
 }
 
 /// Whether two principals, each with the name that they had, may be one person.

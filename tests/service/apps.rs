@@ -216,6 +216,44 @@ fn of_people_who_are_to_have_one_name_in_an_app_at_the_same_moment_one_gets_it_a
 }
 
 #[test]
+fn three_who_are_to_have_one_anothers_names_in_an_app_get_them_in_whatever_order_hr_says_so() {
+    on_a_system(async {
+        for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+            let mut setup = Setup::of(40);
+            setup.rewrite = |text| with_payroll(text).replace("\"employee.email\"", "\"employee.office_direct_dial\"");
+            let people = setup.people.clone();
+            let holders = in_department(&people, 0);
+            let mut rig = Rig::new(setup);
+            rig.world.okta.core().seed_app("Payroll", &[], rig.world.clock.now());
+            let names = ["ada", "ben", "cleo"];
+            for (n, holder) in holders.iter().enumerate() {
+                let name = names.get(n).map_or_else(|| format!("nr{n}"), |name| (*name).to_owned());
+                rig.edit(*holder, |person| person.direct_dial = name);
+            }
+            rig.run().await;
+            let called = |okta: &namely_okta_sync::sandbox::okta::Okta, n: usize| {
+                let user = okta.user_by_anchor(&people[holders[n]].id).expect("an account");
+                okta.names_in_apps(&user.id).get("Payroll").copied().unwrap_or_default().to_owned()
+            };
+            let are = |okta: &namely_okta_sync::sandbox::okta::Okta, turn: usize| {
+                (0..3).all(|n| called(okta, n) == names[(n + turn) % 3])
+            };
+            rig.until_okta("each has a name", |okta| are(okta, 0)).await;
+            rig.quiet().await;
+            for n in order {
+                rig.edit(holders[n], |person| person.direct_dial = names[(n + 1) % 3].into());
+                rig.until("it is seen", async |rig| {
+                    are(&rig.world.okta.core(), 1) || !rig.quarantined().await.is_empty()
+                })
+                .await;
+            }
+            rig.until_okta("each has the next one's", |okta| are(okta, 1)).await;
+            rig.until("nobody waits", async |rig| rig.quarantined().await.is_empty()).await;
+        }
+    });
+}
+
+#[test]
 fn who_waits_for_a_name_in_an_app_gets_it_when_it_is_free_and_two_who_swap_addresses_swap_their_names_too() {
     on_a_system(async {
         let (rig, _) = world().await;

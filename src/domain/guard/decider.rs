@@ -28,10 +28,12 @@ const TOKEN: &str = "token:";
 const OVER: &str = " over oidc";
 /// What the voice of a principal ends with of whom it is not known who they are for the identity provider.
 const UNPLACED: &str = " unplaced";
+/// What the voice of a principal ends with whom the configuration does not know any more.
+const GONE: &str = " gone";
 
 /// The principal whose voice this is.
 pub fn principal_of(voice: &str) -> &str {
-    voice.strip_suffix(OVER).or_else(|| voice.strip_suffix(UNPLACED)).unwrap_or(voice)
+    [OVER, UNPLACED, GONE].into_iter().find_map(|mark| voice.strip_suffix(mark)).unwrap_or(voice)
 }
 
 /// The name of the token that a principal is known by.
@@ -50,6 +52,11 @@ pub(super) fn unplaced(principal: &str) -> String {
     format!("{principal}{UNPLACED}")
 }
 
+/// The voice of a principal who may be anybody: their token is away, or is called otherwise by now.
+pub(super) fn gone(principal: &str) -> String {
+    format!("{principal}{GONE}")
+}
+
 /// The principal of somebody whom nobody but the identity provider of this address knows, by this id.
 pub fn provided(issuer: &str, id: &str) -> String {
     // Another issuer's id of the same letters is somebody else.
@@ -58,11 +65,16 @@ pub fn provided(issuer: &str, id: &str) -> String {
 }
 
 /// How many people these voices are for certain. Who may be anybody whom the provider knows may be each of those whom nobody else
-/// knows.
+/// knows, and whom the configuration does not know any more may be any of the others.
 pub fn people<'a>(voices: impl Iterator<Item = &'a str>) -> usize {
-    let (mut all, mut unplaced, mut over) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut all, mut unplaced, mut over, mut away) =
+        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for voice in voices {
         let principal = principal_of(voice);
+        if voice.ends_with(GONE) {
+            away.insert(principal);
+            continue;
+        }
         all.insert(principal);
         if voice.ends_with(UNPLACED) {
             unplaced.insert(principal);
@@ -72,7 +84,7 @@ pub fn people<'a>(voices: impl Iterator<Item = &'a str>) -> usize {
     }
     let doubtful = unplaced.difference(&over).count();
     let strangers = over.iter().filter(|principal| principal.starts_with(PROVIDED)).count();
-    all.len() - doubtful.min(strangers)
+    (all.len() - doubtful.min(strangers)).max(away.len())
 }
 
 /// Whether nobody but an identity provider says whose voice this is.

@@ -3,7 +3,7 @@
 //! **Invariant:** whatever the configuration said meanwhile, one person has one vote; where it is not known whether two are one
 //! person, they are.
 
-use crate::domain::guard::decider::{is_provided, over_provider, principal_of, provided, token_of, unplaced};
+use crate::domain::guard::decider::{gone, is_provided, over_provider, principal_of, provided, token_of, unplaced};
 use crate::domain::plan::limits::{Holder, Voices};
 
 /// Who may have a voice, and by which accounts.
@@ -22,13 +22,30 @@ impl<'a> Hearing<'a> {
     /// Whose voice one is that was written down as `voice`, by somebody who was called `name` then.
     pub fn whose(&self, voice: &str, name: &str) -> String {
         let principal = principal_of(voice);
-        let Some(n) = self.holder(principal, name) else { return voice.to_owned() };
-        let holder = &self.voices.holders[n];
+        let Some(n) = self.holder(principal, name) else {
+            // A token that is called otherwise by now, or is away, may have been any of the others.
+            let is_away = token_of(principal).is_some();
+            return if is_away { gone(principal) } else { voice.to_owned() };
+        };
+        let holder = &self.voices.holders[self.first_of(n)];
         match is_provided(voice) {
             true => over_provider(&holder.principal),
             false if self.is_unplaced(n) => unplaced(&holder.principal),
             false => holder.principal.clone(),
         }
+    }
+
+    /// The account by which somebody is known to the org of the provider, if they have a token that says so.
+    pub fn account(&self, voice: &str, name: &str) -> Option<(&str, &str)> {
+        let n = self.holder(principal_of(voice), name)?;
+        self.voices.org().zip(self.accounts.get(n)?.as_deref())
+    }
+
+    /// The first of the holders who are one person, however the configuration names them: whose principal is theirs.
+    fn first_of(&self, n: usize) -> usize {
+        let account = self.accounts.get(n).and_then(Option::as_ref);
+        let is_same = |other: &usize| account.is_some() && self.accounts[*other].as_ref() == account;
+        (0..self.accounts.len()).find(is_same).unwrap_or(n)
     }
 
     fn holder(&self, principal: &str, name: &str) -> Option<usize> {
@@ -38,7 +55,9 @@ impl<'a> Hearing<'a> {
         }
         let provider = self.voices.provider.as_ref();
         let Some(id) = provider.and_then(|provider| principal.strip_prefix(&*provided(&provider.issuer, ""))) else {
-            return holders.iter().position(|holder| holder.principal == principal);
+            // A token whose user is another by now is known by its name.
+            let known = holders.iter().position(|holder| holder.principal == principal);
+            return known.or_else(|| holders.iter().position(|holder| holder.token == name));
         };
         // The id is theirs for ever; what people are called may be somebody else's tomorrow.
         let by_id = (0..holders.len()).find(|n| {
@@ -112,6 +131,28 @@ mod tests {
         let of = voices(&[holder("ann", "uid:501", None)]);
         let hearing = Hearing::new(&of, vec![None]);
         assert_eq!(heard(&hearing, &[("token:ann", "ann"), ("uid:501", "root")]), 1);
-        assert_eq!(hearing.whose("token:gone", "gone"), "token:gone", "a token that is away is nobody else's");
+        assert_eq!(heard(&hearing, &[("uid:500", "ann"), ("uid:501", "ann")]), 1, "another user since");
+        assert_eq!(heard(&hearing, &[("uid:0", "root"), ("uid:501", "ann")]), 2);
+    }
+
+    #[test]
+    fn tokens_that_mean_one_account_are_one_person_however_each_names_it() {
+        let of = voices(&[holder("ann", "token:ann", Some("ann@acme.com")), holder("ci", "token:ci", Some("00u1"))]);
+        let hearing = Hearing::new(&of, vec![Some("00u1".into()), Some("00u1".into())]);
+        assert_eq!(heard(&hearing, &[("token:ann", "ann"), ("token:ci", "ci")]), 1);
+        let session = Decider::of_provider(&provided(ISSUER, "00u1"), "ann@acme.com", None).voice();
+        assert_eq!(heard(&hearing, &[("token:ci", "ci"), (&session, "ann@acme.com")]), 1);
+        assert_eq!(hearing.account("token:ci", "ci"), Some(("acme", "00u1")));
+    }
+
+    #[test]
+    fn a_token_that_is_away_or_called_otherwise_since_may_have_been_any_of_the_others() {
+        let of =
+            voices(&[holder("ann.smith", "token:ann.smith", Some("00u1")), holder("ben", "token:ben", Some("00u2"))]);
+        let hearing = Hearing::new(&of, vec![Some("00u1".into()), Some("00u2".into())]);
+        let (away, again) = (("token:ann", "ann"), ("token:ann.smith", "ann.smith"));
+        assert_eq!(heard(&hearing, &[away, again]), 1);
+        assert_eq!(heard(&hearing, &[away, again, ("token:ben", "ben")]), 2, "the two who are known");
+        assert_eq!(heard(&hearing, &[away, ("token:cleo", "cleo")]), 2, "both were two people then");
     }
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 /// Numbers are tried up to this one.
 const HIGHEST: u32 = 999;
 /// People who wait for one another, at most.
-const LONGEST_RING: usize = 50;
+pub const LONGEST_RING: usize = 50;
 
 /// What is done about a deactivated account that holds a wanted login (`okta-api.md §2.2`: it keeps it).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

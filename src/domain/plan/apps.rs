@@ -6,7 +6,7 @@
 use crate::domain::account::directory::Directory;
 use crate::domain::account::user::{Account, Scope};
 use crate::domain::mapping::desired::{Desired, Mapping, WantedApp};
-use crate::domain::mapping::login::temporary;
+use crate::domain::mapping::login::{before_temporary, temporary};
 use crate::domain::mapping::rules::AppRule;
 use crate::domain::plan::awaited::Awaited;
 use crate::domain::plan::case::NameOfAnother;
@@ -107,11 +107,11 @@ fn who_is_called<'o>(others: &'o [NameOfAnother], app: &str, name: &str) -> Opti
     all.find(|other| other.app.as_deref().is_none_or(|of| of == app))
 }
 
-/// The name by which one of two is called for a moment who are to have the name of the other: both cannot be first.
+/// The name by which one of those is called for a moment who are to have one another's names: somebody must be first.
 fn in_between(account: &Account, app: &str, name: &str, others: &[NameOfAnother]) -> Option<String> {
     let (own, other) = (account.app_names.get(app)?, who_is_called(others, app, name)?);
-    let is_swap = other.wants.as_deref() == Some(login_key(own).as_str());
-    (is_swap && account.id < other.id).then(|| temporary(own, &account.id, name).login)
+    let is_first = other.gives_way() == Some(&account.id) && before_temporary(own, &account.id).is_none();
+    is_first.then(|| temporary(own, &account.id, name).login)
 }
 
 /// Whether a rule decides who has an app. Of several apps with one label none is governed by a rule that names the label.

@@ -82,15 +82,21 @@ pub struct NameOfAnother {
     pub whose: String,
     /// The id of their account, if they have one.
     pub id: String,
-    /// What they are to be called there instead, as names are compared.
-    pub wants: Option<String>,
+    /// Ids of the accounts of those who are to have one another's names there, from the person to them and on until it leads back to
+    /// the person; empty where it does not.
+    pub ring: Vec<String>,
 }
 
 impl NameOfAnother {
+    /// The account whose owner is called something else for a moment, so that all of a ring get what they should have.
+    pub fn gives_way(&self) -> Option<&String> {
+        self.ring.iter().min()
+    }
+
     /// Nothing but the name, and whose it is.
     pub fn of(name: &str, whose: &str) -> Self {
         let (name, whose) = (name.to_owned(), whose.to_owned());
-        Self { name, app: None, except: BTreeSet::new(), whose, id: String::new(), wants: None }
+        Self { name, app: None, except: BTreeSet::new(), whose, id: String::new(), ring: Vec::new() }
     }
 }
 

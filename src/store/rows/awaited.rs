@@ -34,6 +34,14 @@ pub fn waits_for_login(c: &Tx, target: i64) -> Result<bool, StoreError> {
     Ok(select.exists([target])?)
 }
 
+/// Whether somebody waits for a name in an app.
+pub fn waits_for_app_name(c: &Tx, target: i64) -> Result<bool, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT 1 FROM awaited WHERE target = ?1 AND what >= 'app_name ' AND what < 'app_name!' LIMIT 1",
+    )?;
+    Ok(select.exists([target])?)
+}
+
 /// Whether anybody of an org waits for a login, or for a name in an app.
 pub fn is_name(c: &Tx, org: &str) -> Result<bool, StoreError> {
     let mut select = c.prepare_cached(

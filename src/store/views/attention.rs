@@ -197,7 +197,9 @@ fn stopped(c: &Tx, rules: &Rulebook) -> Result<Vec<AttentionItem>, StoreError> {
             let both = org::is_read(c, &org.name)? && org::is_walked(c, tenant)?;
             let why = match both {
                 true => "nothing is written before the report of first contact is accepted: look at `adopt`".to_owned(),
-                false => format!("nothing is written before {} and {tenant} were read as a whole: see `status`", org.name),
+                false => {
+                    format!("nothing is written before {} and {tenant} were read as a whole: see `status`", org.name)
+                }
             };
             stopped.push(all("first contact", Some(org.name.clone()), tenant, why));
         }
