@@ -5,6 +5,7 @@ use crate::admin::auth;
 use crate::config::{Config, Permission, Token};
 use crate::okta::OktaClient;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use std::collections::BTreeMap;
 
 /// Whether there are as many people as must approve. That there are fewer is a warning and no mistake: users of this machine may
 /// decide beside the service.
@@ -30,17 +31,21 @@ pub(super) async fn people_finding(client: &OktaClient, org: &str, config: &Conf
         return None;
     }
     let deciding = config.admin.tokens.iter().filter(|token| token.role.may(Permission::Decide));
-    let mut unknown = Vec::new();
+    let (mut unknown, mut whose) = (Vec::new(), BTreeMap::<String, Vec<&str>>::new());
     let named: Vec<(&Token, &str)> = deciding.filter_map(|token| Some((token, token.person.as_deref()?))).collect();
     for (token, person) in &named {
         let id = utf8_percent_encode(person, NON_ALPHANUMERIC);
-        if let Err(why) = get(client, &format!("/api/v1/users/{id}")).await {
-            unknown.push(format!("{person:?} of {:?} ({why})", token.name));
+        match get(client, &format!("/api/v1/users/{id}")).await {
+            Ok(user) => whose.entry(user["id"].to_string()).or_default().push(&token.name),
+            Err(why) => unknown.push(format!("{person:?} of {:?} ({why})", token.name)),
         }
     }
+    let several = whose.values().find(|tokens| tokens.len() > 1);
+    let one = several
+        .map_or_else(String::new, |tokens| format!("; {} are one person's, with one vote", tokens.join(" and ")));
     let what = format!("okta {org} approvers");
     Some(match unknown.as_slice() {
-        [] => good(&what, format!("{} who have tokens are known by id or login", named.len())),
+        [] => good(&what, format!("{} who have tokens are known by id or login{one}", whose.len())),
         unknown => warning(
             &what,
             format!(

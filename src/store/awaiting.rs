@@ -9,10 +9,11 @@ use super::rows::{account, awaited, org, work};
 use super::{Store, StoreError, cases};
 use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
-use crate::domain::mapping::login::before_temporary;
+use crate::domain::mapping::login::{LONGEST_RING, before_temporary};
 use crate::domain::plan::awaited::{Awaited, REFUSED_TO_MANY};
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::work::machine::Work;
+use std::collections::BTreeSet;
 
 impl Store {
     /// What people of an org wait for that its directory can show.
@@ -55,15 +56,20 @@ pub(super) fn login_kept(c: &Tx, target: i64, now: Moment) -> Result<(), StoreEr
     wake(c, &work::org(c, target)?, &Awaited::Login(account.login), now).map(drop)
 }
 
-/// Somebody waits, whose login others may want: whoever has a temporary one for its sake is tried again, and gets back what they had.
-/// Nobody else is, or two who wait for one another would have each other tried without end.
+/// Somebody waits, whose login others may want, and theirs others: whoever has a temporary one for its sake is tried again, and gets back
+/// what they had. Nobody else is, or two who wait for one another would have each other tried without end.
 pub(super) fn login_stays(c: &Tx, target: i64, now: Moment) -> Result<(), StoreError> {
-    let Some(account) = account::of_target(c, target)? else { return Ok(()) };
     let org = work::org(c, target)?;
-    for one in awaited::who(c, &org, &Awaited::Login(account.login))? {
-        let theirs = account::of_target(c, one)?;
-        if theirs.is_some_and(|own| before_temporary(&own.login, &own.id).is_some()) {
-            try_again(c, &org, one, now)?;
+    let (mut seen, mut left) = (BTreeSet::from([target]), vec![target]);
+    while let Some(one) = left.pop() {
+        let Some(account) = account::of_target(c, one)? else { continue };
+        for waiting in awaited::who(c, &org, &Awaited::Login(account.login))? {
+            let theirs = account::of_target(c, waiting)?;
+            if theirs.is_some_and(|own| before_temporary(&own.login, &own.id).is_some()) {
+                try_again(c, &org, waiting, now)?;
+            } else if seen.len() <= LONGEST_RING && seen.insert(waiting) {
+                left.push(waiting);
+            }
         }
     }
     Ok(())

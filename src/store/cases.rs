@@ -353,11 +353,7 @@ fn former_login(
         Some(other) => target::owner(c, &case.org, &other.id)?,
         None => None,
     };
-    let leaves = match owner {
-        Some(owner) => !is_stuck(c, owner)? && wants(c, rules, owner, now)?.is_some(),
-        None => false,
-    };
-    if leaves {
+    if owner.map(|owner| gives_up(c, rules, owner, target, now)).transpose()?.unwrap_or(false) {
         return Ok(None);
     }
     let is_free = match account::by_login(c, &case.org, &former)? {
@@ -370,6 +366,25 @@ fn former_login(
     }
     // They have not got what they should have: nobody is done with that.
     Ok(Some(Chosen { login: former, deactivated_holder: None, until: Some(first.clone()) }))
+}
+
+/// Whether somebody gives up their login: for one that is free, or will be, since whoever has it gives it up, and so on, to the end or back
+/// to `target`.
+fn gives_up(c: &Tx, rules: &Rulebook, owner: i64, target: i64, now: Moment) -> Result<bool, StoreError> {
+    let mut at = owner;
+    for _ in 0..LONGEST_RING {
+        if is_stuck(c, at)? {
+            return Ok(false);
+        }
+        let Some((org, login)) = wants(c, rules, at, now)? else { return Ok(false) };
+        let Some(account) = account::by_login(c, &org, &login)? else { return Ok(true) };
+        match target::owner(c, &org, &account.id)? {
+            None => return Ok(false),
+            Some(next) if next == target => return Ok(true),
+            Some(next) => at = next,
+        }
+    }
+    Ok(false)
 }
 
 /// Whether somebody cannot go on, for another reason than that a login is not free.

@@ -8,6 +8,7 @@ use super::holds::code;
 use super::receivers::{is_heard, unhear};
 use super::rows::change::change_of;
 use super::rows::hold::{self, Open};
+use super::rows::meta::{meta, set_meta};
 use super::rows::vote::{self as votes, COUNTED, New};
 use super::rows::{account, audit, rejection, risk, work};
 use super::voices::hearing;
@@ -15,7 +16,7 @@ use super::{Store, StoreError, Trouble, append, approved, mass, rejections};
 use crate::audit::details::{ApprovedAlone, HoldEnded, Names, Verdict, Vote};
 use crate::audit::{Event, Record, Row};
 use crate::clock::Moment;
-use crate::domain::guard::decider::Tally;
+use crate::domain::guard::decider::{Tally, code as code_of};
 use crate::domain::guard::vote::{
     self, Approval, Count, LETS_IN, Outcome, Said, Says, Settled, Takes, comes_to, count, counts, is_rejected, lets_in,
     missing, names, not_taken_back, says_no_more, settled,
@@ -23,6 +24,9 @@ use crate::domain::guard::vote::{
 use crate::domain::{Decider, Rulebook};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Under what the votes were counted last, in `meta`.
+const COUNTED_BY: &str = "votes counted by";
 
 /// What came of a vote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -194,7 +198,16 @@ fn apply_votes(c: &Tx, rules: &Rulebook, now: Moment) -> Result<usize, StoreErro
             counted => freed += counted?,
         }
     }
-    for hold in hold::waiting(c)? {
+    let mut open: BTreeSet<i64> = hold::waiting(c)?.into_iter().collect();
+    // Another number of approvers, or other people behind the tokens: what was said comes to something else.
+    let safeguards = &rules.safeguards;
+    let counted_by =
+        code_of([format!("{:?} {:?} {:?}", safeguards.approvers, safeguards.four_eyes, safeguards.voices)]);
+    if meta(c, COUNTED_BY)?.as_ref() != Some(&counted_by) {
+        open.extend(votes::open(c)?);
+        set_meta(c, COUNTED_BY, &counted_by)?;
+    }
+    for hold in open {
         freed += settle(c, rules, hold, None, now)?;
         settle_rejections(c, rules, hold, now)?;
     }
@@ -267,7 +280,9 @@ fn approvals(
 
 /// From when everybody has the time for saying no to the only approver, once it was announced.
 fn alone_from(c: &Tx, open: &Open, rules: &Rulebook, now: Moment) -> Result<Option<Moment>, StoreError> {
-    let (Some(until), Some(delay)) = (open.until, rules.safeguards.alone()) else { return Ok(None) };
+    let Some(delay) = rules.safeguards.alone() else { return Ok(None) };
+    // What was said before there was one approver only is announced first, however long ago it was.
+    let Some(until) = open.until else { return Ok(Some(now)) };
     let is_over = until <= now;
     let is_heard = is_over && is_announced(c, open.id, &rules.safeguards.hears_holds)?;
     Ok(vote::alone_from(delay, until, is_heard, now))

@@ -93,6 +93,34 @@ fn where_one_person_decides_the_end_of_an_administrator_is_rejected_after_a_dela
 }
 
 #[test]
+fn what_one_person_has_approved_is_announced_and_done_once_the_configuration_says_that_there_is_no_other() {
+    on_a_system(async {
+        let receiver = Receiver::default();
+        let says = |approvers: &str| {
+            format!(
+                "[safeguards]\nfour_eyes = true\n{approvers}[[safeguards.limits]]\nchange = \"deactivate\"\npeople = 0\n\n\
+                 [[notify]]\nname = \"it\"\nkind = \"webhook\"\nurl = \"env:IT\"\nevents = [\"hold\"]\nevery = \"5s\"\n"
+            )
+        };
+        let configure = |rig: &mut Rig| {
+            rig.variables.push(("IT".into(), receiver.start()));
+            rig.extra = says("");
+        };
+        let mut world = World::prepared(configure, |_, _| {}).await;
+        world.leave(0);
+        let hold = world.held("deactivate").await;
+        assert_eq!(world.say(&hold, true, "Ann").await, Voted::Needs { more: 1, with_token: false });
+        world.rig.until_later("longer than the delay", Duration::from_secs(30)).await;
+        world.rig.extra = says("approvers = 1\napproval_delay = \"20s\"\n");
+        let by = decider("Ann");
+        world.rig.service().reload(world.rig.config(), &by).await.expect("is exchanged");
+        world.until_status(0, Status::Deprovisioned).await;
+        let announced = world.rig.pairs("SELECT kind, row FROM audit WHERE kind = 'approved_alone'").await;
+        assert_eq!(announced.len(), 1, "everybody could say no: {announced:?}");
+    });
+}
+
+#[test]
 fn an_administrator_whose_access_was_ended_gets_it_back_by_two_people_whatever_asks_for_it() {
     on_a_system(async {
         for by_an_undo in [false, true] {

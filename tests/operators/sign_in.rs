@@ -5,6 +5,7 @@ use crate::administrators::{World, supers};
 use crate::common::chromium::Chromium;
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
 use crate::console::{Answer, Browser, Pages};
+use namely_okta_sync::admin::{self, Served};
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::domain::{Decider, provided};
 use namely_okta_sync::sandbox::okta::WebApp;
@@ -13,6 +14,7 @@ use namely_okta_sync::store::{Ballot, HeldChanges, Voted, vote};
 use reqwest::Url;
 use reqwest::header::{LOCATION, SET_COOKIE};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 const SECRET: &str = "the secret of the console's client";
 const APPROVERS: &str = "Sync Approvers";
@@ -241,6 +243,22 @@ fn tokens(people: [(&str, &str); 2]) -> String {
     people.map(one).concat()
 }
 
+/// The org says who somebody is, and secrets of two tokens are there.
+fn with_tokens(rig: &mut Rig) {
+    over_okta(rig);
+    for name in ["ANN", "BEN"] {
+        rig.variables.push((format!("TOKEN_{name}"), format!("a token of {name} of many characters")));
+    }
+}
+
+/// Ids and logins of the second and the third.
+fn logins_of(rig: &Rig, who: &[usize]) -> Vec<(String, String)> {
+    let okta = rig.world.okta.core();
+    let user = |n: &usize| okta.user_by_anchor(&rig.setup.people[*n].id).expect("an account");
+    let login = |n: &usize| user(n).profile["login"].as_str().expect("a login").to_owned();
+    who[1..3].iter().map(|n| (user(n).id.clone(), login(n))).collect()
+}
+
 /// The configuration says this too from here on.
 async fn reloaded(world: &mut World, extra: String) {
     world.rig.extra = extra;
@@ -249,27 +267,43 @@ async fn reloaded(world: &mut World, extra: String) {
 }
 
 #[test]
+fn whoever_has_left_decides_nothing_with_a_token_that_says_whose_it_is() {
+    on_a_system(async {
+        let mut logins = Vec::new();
+        let mut world = World::prepared(with_tokens, |rig, who| {
+            supers(3)(rig, &who[3..]);
+            logins = logins_of(rig, who);
+        })
+        .await;
+        let extra = world.rig.extra.clone();
+        reloaded(&mut world, tokens([("ann", &logins[0].0), ("ben", &logins[1].1)]) + &extra).await;
+        world.leave(1);
+        world.until_status(1, Status::Deprovisioned).await;
+        let served = Served { tokens: world.rig.service().tokens(), ..Served::of(world.rig.service()) };
+        let address = admin::serve(SocketAddr::from(([127, 0, 0, 1], 0)), served).expect("listens");
+        let paused = async |name: &str| {
+            let asked = reqwest::Client::new().post(format!("http://{address}/api/v1/pause"));
+            let body = serde_json::json!({ "why": "incident" }).to_string();
+            let answer = asked.bearer_auth(format!("a token of {name} of many characters")).body(body).send();
+            let answer = answer.await.expect("answers");
+            (answer.status().as_u16(), answer.text().await.expect("a text"))
+        };
+        let (status, message) = paused("ANN").await;
+        assert!(status == 409 && message.contains("is to have no access now"), "{status} {message}");
+        assert_eq!(paused("BEN").await.0, 200);
+    });
+}
+
+#[test]
 fn who_has_signed_in_and_gets_a_token_afterwards_has_one_vote_whatever_their_login_is_by_then() {
     on_a_system(async {
         let mut logins = Vec::new();
-        let mut world = World::prepared(
-            |rig| {
-                over_okta(rig);
-                for name in ["ANN", "BEN"] {
-                    rig.variables.push((format!("TOKEN_{name}"), format!("a token of {name} of many characters")));
-                }
-                rig.extra +=
-                    "[safeguards]\nfour_eyes = true\n[[safeguards.limits]]\nchange = \"deactivate\"\npeople = 0\n";
-            },
-            |rig, who| {
-                let okta = rig.world.okta.core();
-                let user = |n: usize| okta.user_by_anchor(&rig.setup.people[n].id).expect("an account");
-                logins =
-                    who[1..3].iter().map(|n| (user(*n).id.clone(), user(*n).profile["login"].to_string())).collect();
-            },
-        )
-        .await;
-        let login = |n: usize| logins[n].1.trim_matches('"');
+        let held = |rig: &mut Rig| {
+            with_tokens(rig);
+            rig.extra += "[safeguards]\nfour_eyes = true\n[[safeguards.limits]]\nchange = \"deactivate\"\npeople = 0\n";
+        };
+        let mut world = World::prepared(held, |rig, who| logins = logins_of(rig, who)).await;
+        let login = |n: usize| logins[n].1.as_str();
         world.leave(0);
         let hold = world.held("deactivate").await;
         let session = Decider::of_provider(&provided(&world.rig.world.okta.url(), &logins[0].0), login(0), None);

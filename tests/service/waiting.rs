@@ -133,11 +133,36 @@ fn who_has_a_temporary_login_gets_theirs_back_when_okta_refuses_the_other_one() 
         rig.until_okta("theirs is back", |okta| login(okta, 2) == email(2)).await;
         rig.quiet().await;
         assert_eq!(login(&rig.world.okta.core(), 2), email(2), "and stays");
+        assert_eq!(
+            user(&rig.world.okta.core(), 2).profile["email"],
+            email(2),
+            "what is mailed for it goes where it went"
+        );
         rig.world.okta.core().faults.clear();
         let now = rig.world.clock.now();
         let again = rig.store().run(move |c| retry(c, None, &decider("Ann"), now));
         again.await.expect("asks");
         rig.until_okta("both have theirs", |okta| login(okta, 2) == email(3) && login(okta, 3) == email(2)).await;
+    });
+}
+
+#[test]
+fn in_a_ring_of_three_of_which_okta_refuses_one_nobody_keeps_a_temporary_login() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(12)).await;
+        let email = |n: usize| rig.setup.people[n].email.clone();
+        let user = |okta: &Okta, n: usize| okta.user_by_anchor(&rig.setup.people[n].id).expect("an account").clone();
+        let ring = [(2, email(3)), (3, email(4)), (4, email(2))];
+        let refused = format!("/api/v1/users/{}", user(&rig.world.okta.core(), 4).id);
+        rig.world.okta.core().faults.add(Fault::always("POST", &refused, Kind::refusal(400, "E0000001")));
+        for (n, wanted) in &ring {
+            rig.edit(*n, |person| person.email = wanted.clone());
+        }
+        rig.until("all of them wait", async |rig| rig.quarantined().await.len() == ring.len()).await;
+        let as_before = |okta: &Okta| ring.iter().all(|(n, _)| user(okta, *n).profile["login"] == email(*n));
+        rig.until_okta("each has theirs of before", as_before).await;
+        rig.quiet().await;
+        assert!(as_before(&rig.world.okta.core()), "and keeps it");
     });
 }
 

@@ -110,6 +110,7 @@ fn mark_grants(plan: &mut Plan, situation: &Situation) {
     }
     plan.grants = grants;
     plan.admits = admits.attributes;
+    plan.admits_awake = admits.by_activation;
 }
 
 /// Attributes that every account is made with.

@@ -78,8 +78,9 @@ pub fn sift_calls(plan: &Plan, former: Option<&str>, may: impl Fn(ChangeKind, &S
     let mut asleep = None;
     for (n, step) in plan.steps.iter().enumerate() {
         // A deactivated account takes nothing until it is activated: what comes after waits with that.
-        if asleep.is_none() && matches!(step, Step::Activate { .. }) && !may(ChangeKind::Activate, step) {
-            asleep = Some(ChangeKind::Activate);
+        let wakes = plan.kind(step).filter(|_| matches!(step, Step::Activate { .. }));
+        if let Some(kind) = wakes.filter(|kind| asleep.is_none() && !may(*kind, step)) {
+            asleep = Some(kind);
         } else if asleep.is_none() && n < comes_back && !plan.exit {
             asleep = ChangeKind::of(step, false).filter(|kind| *kind == ChangeKind::RemoveGroup && !may(*kind, step));
         }

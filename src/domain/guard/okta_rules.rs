@@ -5,7 +5,7 @@
 
 use crate::domain::account::directory::Directory;
 use crate::domain::account::group_rule::{Foretold, OktaRule, Prospect, RuledAccount, foretell};
-use crate::domain::account::user::Account;
+use crate::domain::account::user::{Account, AccountStatus};
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::plan::situation::Plan;
 use crate::domain::plan::step::Step;
@@ -22,6 +22,8 @@ struct After {
     moved: BTreeSet<String>,
     /// Whether the account is activated, suspended or deactivated, or the reverse.
     status_moves: bool,
+    /// Whether it is activated.
+    activates: bool,
 }
 
 impl After {
@@ -29,8 +31,9 @@ impl After {
         let attributes = account.map(|account| account.profile.clone()).unwrap_or_default();
         let groups = account.map(|account| account.groups.clone()).unwrap_or_default();
         let (written, moved) = (BTreeSet::new(), BTreeSet::new());
-        let mut after = Self { attributes, groups, written, moved, status_moves: false };
+        let mut after = Self { attributes, groups, written, moved, status_moves: false, activates: false };
         for step in &plan.steps {
+            after.activates |= matches!(step, Step::Activate { .. });
             match step {
                 Step::Activate { .. } | Step::Suspend { .. } | Step::Unsuspend { .. } | Step::Deactivate { .. } => {
                     after.status_moves = true;
@@ -91,11 +94,22 @@ fn foretold_of<'d>(
             || after.moved.contains(name)
             || directory.find(name).is_some_and(|group| group.writable && rulebook.mapping.manages(group))
     };
-    let before =
-        account.map(|account| RuledAccount { attributes: &account.profile, groups: &account.groups, knows: &knows });
+    // No rule holds of a deactivated account; all are evaluated when it is activated, and none before.
+    if is_closed(account) && !after.activates {
+        return Vec::new();
+    }
+    let before = account.filter(|_| !is_closed(account)).map(|account| RuledAccount {
+        attributes: &account.profile,
+        groups: &account.groups,
+        knows: &knows,
+    });
     let then = RuledAccount { attributes: &after.attributes, groups: &after.groups, knows: &knows };
     let user = account.map(|account| account.id.as_str());
     foretell(directory.rules(), &Prospect { user, before, after: then, status_moves: after.status_moves })
+}
+
+fn is_closed(account: Option<&Account>) -> bool {
+    account.is_some_and(|account| account.status == AccountStatus::Deprovisioned)
 }
 
 /// By what of a plan one of Okta's own rules gives somebody a power over others, or may.
@@ -107,6 +121,8 @@ pub(super) struct Admits {
     pub groups: BTreeSet<String>,
     /// Ids of the groups that the rules fill.
     pub into: BTreeSet<String>,
+    /// Whether the activation of a deactivated account is what they wait for.
+    pub by_activation: bool,
 }
 
 /// What of a plan lets one of Okta's rules put somebody into a group that is `powerful`, or may be.
@@ -117,7 +133,7 @@ pub(super) fn admits(
     plan: &Plan,
     powerful: impl Fn(&str) -> bool,
 ) -> Admits {
-    let is_in = |group: &str| account.is_some_and(|account| account.groups.contains(group));
+    let is_in = |group: &str| !is_closed(account) && account.is_some_and(|account| account.groups.contains(group));
     let mut admits = Admits::default();
     if !directory.rules().iter().any(|rule| rule.active && rule.groups.iter().any(|group| powerful(group))) {
         return admits;
@@ -130,6 +146,7 @@ pub(super) fn admits(
     if admits.into.is_empty() {
         return admits;
     }
+    admits.by_activation = is_closed(account);
     // What one rule does may be what another looks at: whatever moves any of them is a part of it.
     let changes = |name: &&String| {
         let before = account.and_then(|account| account.profile.get(*name)).unwrap_or(&Value::Null);
@@ -195,6 +212,24 @@ mod tests {
         assert_eq!(by("isMemberOfGroupNameStartsWith(\"Department\")", "Sales"), (none.clone(), group));
         let is_in = Account { groups: ["00gAdmins".to_owned()].into(), ..account.clone() };
         assert_eq!(of("user.department==\"Legal\"", &moves("Legal"), Some(&is_in)), (none.clone(), none));
+    }
+
+    #[test]
+    fn whoever_is_activated_again_fits_what_a_rule_has_come_to_look_at_while_they_were_away() {
+        let profile = BTreeMap::from([("department".to_owned(), Value::from("Legal"))]);
+        let account = bare("00u1", "ada@example.com", Some("p1"));
+        let away = Account { profile, status: AccountStatus::Deprovisioned, ..account };
+        let back = Plan { steps: vec![Step::Activate { id: "00u1".into(), send_email: true }], ..Plan::default() };
+        let group = |id: &str| Group { id: id.into(), name: id.into(), writable: true };
+        let admitted = |expression: &str, plan: &Plan| {
+            let rules = vec![rule(expression)];
+            let directory = Directory::new([group("00gAdmins")], ["00gAdmins".to_owned()].into()).with_rules(rules);
+            admits(Some(&away), &rulebook(), &directory, plan, |group| group == "00gAdmins").by_activation
+        };
+        assert!(admitted("user.department==\"Legal\"", &back));
+        assert!(admitted("user.city==\"Berlin\"", &back), "nobody has read the city: it may be so");
+        assert!(!admitted("user.department==\"Sales\"", &back));
+        assert!(!admitted("user.department==\"Legal\"", &moves("Legal")), "nothing is evaluated while they are away");
     }
 
     #[test]

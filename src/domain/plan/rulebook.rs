@@ -259,6 +259,12 @@ impl Rulebook {
         };
         let shown = Shown { org: &case.org, login: &chosen.login, manager_login, positions: &counting };
         let mut desired = self.mapping.desired(&shown).map_err(|e| e.to_string())?;
+        // What Okta mails for a login goes to whoever has it: who has not got the one that they are to have keeps their address with it.
+        let own = case.account.as_ref().and_then(|account| account.profile.get("email"));
+        if let (Some(own), Some(email)) = (own.filter(|_| chosen.until.is_some()), desired.attributes.get_mut("email"))
+        {
+            email.clone_from(own);
+        }
         let carried = case.account.as_ref().and_then(|account| account.anchor.as_deref());
         let kept = carried.filter(|anchor| counting.iter().any(|p| p.employee.id == *anchor));
         let anchor = kept.unwrap_or(&counting[0].employee.id);

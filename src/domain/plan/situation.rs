@@ -51,6 +51,8 @@ pub struct Plan {
     pub grants: BTreeSet<String>,
     /// Attributes by which one of Okta's own rules puts them into a group with which an admin role comes, or may.
     pub admits: BTreeSet<String>,
+    /// The same of the activation of a deactivated account.
+    pub admits_awake: bool,
     /// The rule behind each group and app that is given or taken, by the name of the group or the label of the app.
     pub rules: BTreeMap<String, String>,
 }
@@ -76,7 +78,8 @@ impl Plan {
     /// A plan without calls, which says of calls what kinds they are.
     pub fn kinds(&self) -> Plan {
         let (grants, admits) = (self.grants.clone(), self.admits.clone());
-        Plan { exit: self.exit, secures_first: self.secures_first, grants, admits, ..Plan::default() }
+        let (exit, secures_first, admits_awake) = (self.exit, self.secures_first, self.admits_awake);
+        Plan { exit, secures_first, grants, admits, admits_awake, ..Plan::default() }
     }
 
     /// The kind of change that one call of it is; `None` for a read that may lead anywhere.
@@ -89,6 +92,7 @@ impl Plan {
             Step::AddGroup { group, .. } | Step::RemoveGroup { group, .. } if self.grants.contains(group) => {
                 Some(ChangeKind::GrantAdmin)
             }
+            Step::Activate { .. } if self.admits_awake => Some(ChangeKind::GrantAdmin),
             Step::CreateUser { profile, .. } if profile.keys().any(|name| self.admits.contains(name)) => {
                 Some(ChangeKind::GrantAdmin)
             }

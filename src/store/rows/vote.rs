@@ -48,6 +48,15 @@ pub fn new(c: &Tx) -> Result<Vec<New>, StoreError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Holds that nobody has decided yet, about which somebody has said something that counts.
+pub fn open(c: &Tx) -> Result<Vec<i64>, StoreError> {
+    let mut select = c.prepare(
+        "SELECT DISTINCT v.hold FROM vote v JOIN hold h ON h.id = v.hold
+         WHERE v.state = 'counted' AND v.approve IN (0, 1) AND h.verdict IS NULL ORDER BY v.hold",
+    )?;
+    Ok(select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
 /// Writes down what somebody says.
 pub fn insert(c: &Tx, hold: i64, says: Says, seen: &str, approval: &Approval) -> Result<(), StoreError> {
     let only = approval.only.as_ref().map(serde_json::to_string).transpose()?;
