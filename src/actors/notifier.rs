@@ -24,6 +24,8 @@ const SHORTEST_TICK: Duration = Duration::from_millis(100);
 const ROWS: usize = 5000;
 /// Whoever takes nothing before somebody mends it is asked again after so long.
 const DEAD: Waits = Waits { first: Duration::from_secs(10), longest: Duration::from_secs(900) };
+/// Whoever takes nothing for so long is named: what passes sooner is nobody's business.
+const PASSING: Duration = Duration::from_secs(60);
 /// After so many failures in a row nothing is attached any more: it may be what the connection breaks by.
 const PATIENCE: i64 = 3;
 
@@ -58,6 +60,8 @@ enum Gathering {
 /// What a notifier remembers.
 #[derive(Default)]
 struct Memory {
+    /// When the first of the failures was that had no success after them.
+    failing_since: Option<Moment>,
     gathered: Option<Gathered>,
     /// Of mail: the row up to which the message reaches that is on its way.
     sending: Option<i64>,
@@ -86,7 +90,7 @@ impl Notifier {
                 Gathering::Waits { more: false } => None,
                 Gathering::Taken => {
                     sent.inc();
-                    (memory.since, memory.failures) = (None, 0);
+                    (memory.since, memory.failures, memory.failing_since) = (None, 0, None);
                     continue; // there may be more that was written meanwhile
                 }
                 // It is meant in the time of whoever has asked for it.
@@ -213,8 +217,12 @@ impl Notifier {
                 store.taken(receiver, gathered.to, digest.announced().to_vec(), now).await?;
                 memory.sending = None;
             }
-            Err(NotTaken::Dead(said)) => store.not_taken(receiver, said.clone(), now).await?,
-            Err(NotTaken::TooLong(_) | NotTaken::Later(..) | NotTaken::Failed(_)) => {}
+            Err(why) => {
+                let (since, is_dead) = (*memory.failing_since.get_or_insert(now), matches!(why, NotTaken::Dead(_)));
+                if is_dead || now.since(since) >= PASSING {
+                    store.not_taken(receiver, why.said().to_owned(), (since, !is_dead), now).await?;
+                }
+            }
         }
         Ok(said)
     }

@@ -11,6 +11,7 @@ use crate::audit::details::Walk;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::config::NamelyTenant;
+use crate::domain::guard::alarm::Alarm;
 use crate::domain::record::document::{Changed, ShownAgain};
 use crate::domain::record::facts::ProfileProblem;
 use crate::failpoint::{self, Point};
@@ -450,7 +451,8 @@ impl Poller {
             }
             Failure::Failed(why) => {
                 tracing::warn!(tenant = self.name(), ?fetch, %why, "a page could not be read");
-                self.tools.shared.readiness.missing(&format!("namely {}", self.name()), why.clone());
+                let alarm = Alarm::of_namely(self.name(), why, self.tools.shared.clock.now());
+                self.tools.shared.readiness.ill(alarm);
             }
         }
         self.count(fetch, "failed");
@@ -493,7 +495,8 @@ impl Poller {
             }
             Err(why) => {
                 tracing::warn!(tenant = self.name(), %why, "a walk is incomplete and proves nothing");
-                self.tools.shared.readiness.missing(&walk, why.to_string());
+                let why = format!("the last walk did not see everybody: {why}; the next one begins by itself");
+                self.tools.shared.readiness.missing(&walk, why);
             }
         }
         let monotonic = self.tools.shared.clock.monotonic();

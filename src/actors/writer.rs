@@ -12,6 +12,7 @@ use super::wiring::supervisor::{Part, Post};
 use super::wiring::traffic::{Kept, LOOKAHEAD, Place, Traffic};
 use crate::clock::{Clock, Moment, PacerClock};
 use crate::domain::Priority;
+use crate::domain::guard::alarm::Alarm;
 use crate::failpoint::{self, Point};
 use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
@@ -307,16 +308,18 @@ impl Writer {
     /// Says what is paused and what goes on, in the log, the metrics and the readiness.
     fn describe(&self, changes: &[Notice]) {
         for change in changes {
-            let (scope, why) = match change {
-                Notice::Paused { scope, why } => (scope, Some(why)),
-                Notice::Resumed { scope } => (scope, None),
+            let (scope, is_paused) = match change {
+                Notice::Paused { scope, .. } => (scope, true),
+                Notice::Resumed { scope } => (scope, false),
             };
-            match why {
-                Some(why) => {
+            match change {
+                Notice::Paused { why, ailment, .. } => {
                     tracing::warn!(%scope, %why, "paused; one call at a time tries whether it is over");
-                    self.shared.readiness.missing(&format!("{scope} ({})", self.org), why);
+                    let now = self.shared.clock.now();
+                    let alarm = Alarm::of_okta(&self.org, &scope.to_string(), *ailment, why, now);
+                    self.shared.readiness.ill(alarm);
                 }
-                None => {
+                Notice::Resumed { .. } => {
                     tracing::info!(%scope, "resumed");
                     self.shared.readiness.have(&format!("{scope} ({})", self.org));
                 }
@@ -326,7 +329,7 @@ impl Writer {
                 .okta
                 .paused
                 .with_label_values(&[self.org.as_ref(), &scope.to_string()])
-                .set(i64::from(why.is_some()));
+                .set(i64::from(is_paused));
         }
         if !changes.is_empty() {
             self.write_down_what_is_stopped();

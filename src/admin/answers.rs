@@ -2,14 +2,14 @@
 
 use super::decisions::{Decisions, Refusal, nobody};
 use super::routes::Ask;
-use super::state::{Approvers, Running, State};
+use super::state::{self, Approvers, Running, State, TO_ACCEPT, serving};
 use crate::audit::Row;
 use crate::clock::Moment;
 use crate::domain::plan::starter::Stage;
 use crate::store::{
-    Adoption, Filter, Starter, Store, Tx, adoption, attention, ended_access, filter_audit, gap, held_people, holds,
-    leavers_with_access, linked, missing_people, name_of, nodes, pauses, quarantined, review_outlook, reviews,
-    split_outlook, starters, starters_among, vitals, waiting,
+    Adoption, AttentionItem, Filter, Starter, Store, Tx, Vitals, adoption, alarms, attention, ended_access,
+    filter_audit, gap, held_people, holds, leavers_with_access, linked, missing_people, name_of, nodes, pauses,
+    quarantined, review_outlook, reviews, split_outlook, starters, starters_among, unreached, vitals, waiting,
 };
 use serde_json::{Value, json};
 
@@ -19,6 +19,35 @@ const LISTED: usize = 500;
 const ROWS: usize = 200;
 /// Days that are looked ahead.
 const DAYS: i64 = 14;
+
+/// What waits for a person although it is about nobody alone: what keeps the service from its work, and what else it says that
+/// somebody has to look at.
+fn alarmed(c: &Tx, running: Option<&Running>, now: Moment) -> Result<Vec<AttentionItem>, Refusal> {
+    let seen = Vitals { alarms: alarms(c)?, unreached: unreached(c)?, ..Vitals::default() };
+    let said = serving(running, &nodes(c)?);
+    let item = |what: &str, org: Option<&str>, tenant: &str, why: String| AttentionItem {
+        what: what.to_owned(),
+        org: org.map(str::to_owned),
+        tenant: tenant.to_owned(),
+        profile: String::new(),
+        name: String::new(),
+        why,
+    };
+    let all = state::alarms(said.as_ref(), &seen);
+    let mut items: Vec<AttentionItem> = all
+        .iter()
+        .map(|alarm| item(alarm.kind().as_str(), alarm.org(), alarm.tenant().unwrap_or_default(), alarm.message(now)))
+        .collect();
+    let Some(said) = said else { return Ok(items) };
+    // What begins by itself waits for nobody; what waits for a report to be accepted has a line of its own.
+    let by_itself = |what: &str| ["walk ", "okta ", "links ", TO_ACCEPT].iter().any(|begins| what.starts_with(begins));
+    let is_alarmed = |what: &str| all.iter().any(|alarm| alarm.place == what);
+    let missing = said.missing.iter().filter(|(what, _)| !by_itself(what) && !is_alarmed(what));
+    // Groups that somebody has deleted have lines of their own too.
+    let notices = said.notices.iter().filter(|(what, _)| !what.starts_with("groups of "));
+    items.extend(missing.chain(notices).map(|(what, why)| item("not ready", None, "", format!("{what}: {why}"))));
+    Ok(items)
+}
 
 impl Decisions {
     /// Answers what was asked to be seen; `None` if `ask` is about doing something. `parts` stand for the braces of the
@@ -49,7 +78,12 @@ impl Decisions {
                 )?)?
             }
             Ask::Nodes => json!({ "nodes": nodes(&*reader()?)? }),
-            Ask::Attention => json!({ "items": attention(&*reader()?, self.rules()?, now)? }),
+            Ask::Attention => {
+                let c = reader()?;
+                let mut items = alarmed(&c, running().as_ref(), now)?;
+                items.extend(attention(&c, self.rules()?, now)?);
+                json!({ "items": items })
+            }
             Ask::Leavers => json!({ "leavers": leavers_with_access(&*reader()?, self.rules()?, now)? }),
             Ask::Starters => self.starters(&*reader()?, query, now)?,
             Ask::Backlog => json!({ "people": waiting(&*reader()?, LISTED)? }),

@@ -2,7 +2,8 @@
 
 use super::state::{ENDS_SOON, State};
 use crate::clock::Moment;
-use crate::store::{LeaverWithAccess, Pause, Unreached};
+use crate::domain::guard::alarm::AlarmKind;
+use crate::store::{LeaverWithAccess, Pause};
 
 /// A tenant that was not read for longer is remarkable: it is looked at every few seconds.
 const UNREAD: f64 = 120.0;
@@ -35,11 +36,16 @@ impl State {
         if state.audit.broken == Some(true) {
             all.push(bad("the audit is not as it was written; see `audit verify`".to_owned()));
         }
+        let now = at(&state.at);
+        for alarm in state.alarms.iter().filter(|alarm| alarm.kind() != AlarmKind::Channel) {
+            all.push(bad(alarm.message(now)));
+        }
         match &state.missing {
             None => all.push(bad("no service answers; this is what is in the store".to_owned())),
-            Some(missing) if missing.is_empty() => {}
+            Some(missing) if missing.keys().all(|what| state.is_alarmed(what)) => {}
             Some(missing) => {
-                let message: Vec<String> = missing.iter().map(|(what, why)| format!("\n  {what}: {why}")).collect();
+                let others = missing.iter().filter(|(what, _)| !state.is_alarmed(what));
+                let message: Vec<String> = others.map(|(what, why)| format!("\n  {what}: {why}")).collect();
                 all.push(warn(format!("running, but not ready (`check` asks both sides):{}", message.concat())));
             }
         }
@@ -52,7 +58,8 @@ impl State {
             true => warn(format!("{what}: {why}")), // it says what to do
             false => warn(format!("{what}: {why}; see `check`")),
         }));
-        all.extend(state.unreached.iter().map(|one| warn(unreached(one, &state.at))));
+        let channels = state.alarms.iter().filter(|alarm| alarm.kind() == AlarmKind::Channel);
+        all.extend(channels.map(|alarm| warn(alarm.message(now))));
         for one in state.expiring.iter().filter(|one| one.seconds < ENDS_SOON) {
             all.push(bad(ends(&one.what, one.seconds)));
         }
@@ -85,22 +92,15 @@ impl State {
         }));
         all
     }
+
+    /// Whether what is missing is told by an alarm.
+    fn is_alarmed(&self, what: &str) -> bool {
+        self.alarms.iter().any(|alarm| alarm.place == what)
+    }
 }
 
 fn paused(pause: &Pause, at: &str) -> String {
     format!("{}, since {}; let it go on with `resume {}`", pause.message(), ago(pause.at, at), pause.id)
-}
-
-/// Who takes no messages, what was answered, and who mends it how.
-fn unreached(one: &Unreached, at: &str) -> String {
-    let (who, since, said, channel) = (one.who(), ago(one.since, at), &one.said, &one.channel);
-    let mend = match &one.recipient {
-        Some(_) => "correct the address in `to`, or have the mailbox mended",
-        None => "make a new address for it and reload",
-    };
-    format!(
-        "{who} takes no messages, since {since}: {said}; {mend} ([[notify]] {channel}); it is asked again by itself"
-    )
 }
 
 /// A credential that ends, or has ended.
@@ -128,6 +128,11 @@ fn ago(since: i64, at: &str) -> String {
     let now = at.parse::<jiff::Timestamp>().map_or(since, |now| now.as_millisecond());
     let since = Moment::from_millis(now).since(Moment::from_millis(since));
     format!("{} ago", short(since.as_secs_f64()))
+}
+
+/// A moment that was written as text; the first there is where it is none.
+fn at(text: &str) -> Moment {
+    text.parse::<jiff::Timestamp>().map_or(Moment::from_millis(0), Moment::from)
 }
 
 /// So many of them.

@@ -26,10 +26,11 @@ mod undo;
 use self::asker::{Asker, Viewings};
 use self::hook::Becomes;
 use crate::actors::{PollRefused, Pollers, Readiness, Service};
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::config::reload::ChangedKey;
 use crate::config::{Config, Tokens};
 use crate::domain::Decider;
+use crate::domain::guard::alarm::{About, Alarm};
 use crate::domain::plan::leaver::WhyAccess;
 use crate::http::live::Live;
 use crate::metrics::Metrics;
@@ -196,7 +197,8 @@ impl Served {
         asker.may(ask)?;
         let running = || {
             self.keeper.as_ref()?;
-            Some(Running::new(self.readiness.reasons(), self.readiness.notices(), &self.metrics.text()))
+            let running = Running::new(self.readiness.reasons(), self.readiness.notices(), &self.metrics.text());
+            Some(running.with_alarms(self.readiness.alarms()))
         };
         self.store_answers()?;
         let (decisions, now) = (self.decisions(), self.clock.now());
@@ -343,6 +345,7 @@ async fn readyz(served: web::Data<Served>) -> HttpResponse {
     for (what, count) in &waits {
         attention[*what] = json!(count);
     }
+    let alarms: Vec<Alarm> = served.readiness.alarms().into_iter().chain(served.readiness.unreached()).collect();
     let trouble = match &served.keeper {
         Some(keeper) => keeper.trouble(),
         None => reasons.get("store").cloned(),
@@ -350,16 +353,37 @@ async fn readyz(served: web::Data<Served>) -> HttpResponse {
     let state = match (&trouble, &served.keeper) {
         // Whether all is well is counted by the node that serves: another one has nothing of it, which is not "nobody".
         (Some(_), _) | (None, None) => Overall::CannotSay,
-        (None, Some(_)) => overall(&reasons, !leavers.is_empty() || !waits.is_empty()),
+        (None, Some(_)) => {
+            let must_mend = alarms.iter().any(Alarm::needs_a_person);
+            overall(&reasons, must_mend || !leavers.is_empty() || !waits.is_empty())
+        }
     };
     let mut answer = if trouble.is_some() { HttpResponse::ServiceUnavailable() } else { HttpResponse::Ok() };
     let status = if reasons.is_empty() && served.keeper.is_some() { "ready" } else { "not ready" };
     let role = if served.keeper.is_some() { "serves" } else { "standby" };
-    let notices = served.readiness.notices();
+    let (notices, now) = (served.readiness.notices(), served.clock.now());
     answer.json(json!({
         "state": state, "role": role, "status": status, "mode": served.rules.load().safeguards.mode.as_str(), "missing": reasons,
-        "attention": attention, "notices": notices, "store": served.store.mark(),
+        "attention": attention, "alarms": alarms.iter().map(|alarm| shown(alarm, now)).collect::<Vec<_>>(), "notices": notices,
+        "store": served.store.mark(),
     }))
+}
+
+/// An alarm for whoever looks, with what it comes to; of a recipient of mail neither the address nor what was said of it.
+fn shown(alarm: &Alarm, now: Moment) -> Value {
+    let mut alarm = alarm.clone();
+    if let About::Channel { channel, recipient: recipient @ Some(_), .. } = &mut alarm.about {
+        *recipient = None;
+        alarm.place = format!("channel {channel}");
+        "a recipient of its mail is not reached; `status` names them".clone_into(&mut alarm.said);
+    }
+    let mut value = json!(alarm);
+    value["what"] = json!(alarm.kind().as_str());
+    value["message"] = json!(alarm.message(now));
+    value["since_at"] = json!(Moment::from_millis(alarm.since).to_string());
+    value["who"] = json!(alarm.who());
+    value["command"] = json!(alarm.command());
+    value
 }
 
 /// What waits for a person besides leavers with access, of the metrics that alerts use too: how many.

@@ -3,6 +3,7 @@
 use crate::actors::Said;
 use crate::clock::Moment;
 use crate::domain::Priority;
+use crate::domain::guard::alarm::{About, Alarm};
 use crate::domain::plan::limits::Mode;
 use crate::store::{
     HeldChanges, LeaverWithAccess, OrgVitals, Pause, SeenNode, StoreError, Tx, Unconfigured, Unreached, Used, Vitals,
@@ -20,6 +21,8 @@ pub struct Running {
     pub notices: BTreeMap<String, String>,
     /// What it may do, which a dry run has otherwise than its configuration; `None` of one that does not say.
     pub mode: Option<Mode>,
+    /// What is ill.
+    pub alarms: Vec<Alarm>,
     /// Samples of its metrics by name and labels, as they are written, without what all names begin with.
     samples: BTreeMap<String, f64>,
 }
@@ -31,12 +34,17 @@ impl Running {
             let (name, value) = line.strip_prefix("namely_okta_sync_")?.rsplit_once(' ')?;
             Some((name.to_owned(), value.parse().ok()?))
         };
-        Self { missing, notices, mode: None, samples: metrics.lines().filter_map(sample).collect() }
+        Self { missing, notices, mode: None, alarms: Vec::new(), samples: metrics.lines().filter_map(sample).collect() }
     }
 
     /// The same, which says what it may do.
     pub fn in_mode(self, mode: Option<Mode>) -> Self {
         Self { mode, ..self }
+    }
+
+    /// The same, which says what is ill.
+    pub fn with_alarms(self, alarms: Vec<Alarm>) -> Self {
+        Self { alarms, ..self }
     }
 
     fn audit_is_broken(&self) -> bool {
@@ -172,7 +180,7 @@ fn just_began(node: &SeenNode) -> Said {
 /// Somebody who is quarantined for longer is somebody's business too.
 const QUARANTINED_LONG: f64 = 3600.0;
 /// What is missing because somebody must accept it begins with this.
-const TO_ACCEPT: &str = "adopt ";
+pub(super) const TO_ACCEPT: &str = "adopt ";
 
 /// What reasons for not being ready come to.
 pub fn overall(missing: &BTreeMap<String, String>, must_act: bool) -> Overall {
@@ -213,6 +221,10 @@ pub struct State {
     /// What somebody should look at although nothing is missing: a reload that was refused.
     #[serde(default)]
     pub notices: BTreeMap<String, String>,
+    /// What keeps the service from its work, besides leavers with access: since when, and who mends it. As the service says; of one
+    /// that does not answer, as it was last written down.
+    #[serde(default)]
+    pub alarms: Vec<Alarm>,
     /// Who has left and still has access, the most urgent first.
     #[serde(default)]
     pub leavers_with_access: Vec<LeaverWithAccess>,
@@ -307,6 +319,27 @@ pub struct AuditState {
     pub undelivered: BTreeMap<String, i64>,
 }
 
+/// What a service says of itself: the one that answers, or another node, of which is known what it says beside its name.
+pub(super) fn serving(running: Option<&Running>, nodes: &[SeenNode]) -> Option<Said> {
+    let of = |running: &Running| Said {
+        missing: running.missing.clone(),
+        notices: running.notices.clone(),
+        alarms: running.alarms.clone(),
+    };
+    let other = || nodes.iter().find(|node| node.serves && node.lives);
+    let said_by = |node: &SeenNode| Said::read(&node.state).unwrap_or_else(|| just_began(node));
+    running.map(of).or_else(|| other().map(said_by))
+}
+
+/// What keeps the service from its work, besides leavers with access: what it says itself, where anybody does, or what was written
+/// down, and who takes no messages.
+pub(super) fn alarms(said: Option<&Said>, seen: &Vitals) -> Vec<Alarm> {
+    let written = || seen.alarms.iter().filter(|alarm| !matches!(alarm.about, About::Leaver { .. })).cloned().collect();
+    let mut all: Vec<Alarm> = said.map_or_else(written, |said| said.alarms.clone());
+    all.extend(seen.unreached.iter().map(Unreached::alarm));
+    all
+}
+
 /// What is missing where the report of first contact with an org was not accepted.
 fn adoption_of(org: &str) -> String {
     format!("adopt {org}")
@@ -373,12 +406,7 @@ impl State {
             allowed: used.allowed,
         };
         let nodes = nodes(c)?;
-        let serving = nodes.iter().find(|node| node.serves && node.lives);
-        // Of another node is known what it says beside its name.
-        let said = match running {
-            Some(running) => Some(Said { missing: running.missing.clone(), notices: running.notices.clone() }),
-            None => serving.map(|node| Said::read(&node.state).unwrap_or_else(|| just_began(node))),
-        };
+        let said = serving(running, &nodes);
         // What was accepted is known here before the service acts on it.
         let mut missing = said.as_ref().map(|said| said.missing.clone());
         for (org, by) in &seen.accepted {
@@ -395,6 +423,7 @@ impl State {
             running: said.is_some(),
             ready: said.as_ref().is_some_and(|said| said.missing.is_empty()),
             missing,
+            alarms: alarms(said.as_ref(), seen),
             notices: said.map(|said| said.notices).unwrap_or_default(),
             leavers_with_access: seen.leavers.clone(),
             unconfigured: seen.unconfigured.clone(),
@@ -430,7 +459,8 @@ impl State {
 
     /// Whether somebody must decide or mend something now.
     fn must_act(&self) -> bool {
-        self.leavers_with_access.iter().any(|leaver| leaver.why.pages())
+        self.alarms.iter().any(Alarm::needs_a_person)
+            || self.leavers_with_access.iter().any(|leaver| leaver.why.pages())
             || !self.holds.is_empty()
             || !self.pauses.is_empty()
             || !self.unconfigured.is_empty()

@@ -137,6 +137,8 @@ pub fn describe(event: &Event) -> String {
         Event::Viewed(it) => format!("{} has looked at this person, as {}: {}", it.by, it.role, it.what),
         Event::Unreached(it) => with(format!("{} takes no messages", it.who()), Some(&it.said)),
         Event::Reached(it) => format!("{} takes messages again", who(&it.channel, it.recipient.as_deref())),
+        Event::AlarmRaised(it) => it.raised(),
+        Event::AlarmCleared(it) => it.message(),
         Event::Unknown { kind, detail } => format!("{kind}: {detail}"),
         Event::Misfit { kind, detail, why } => format!("{kind}, which this version cannot read ({why}): {detail}"),
     }

@@ -5,6 +5,7 @@
 //! does not compile until it can be described.
 
 use super::access::{AccessEndConfirmed, AccessEnded, AccessRestored};
+use super::alarm::AlarmCleared;
 use super::details::{
     Adopted, ApprovalEnded, Approved, ApprovedAlone, Correlated, Done, Drained, Drifted, Effect, Held, HoldEnded,
     ListAccepted, Missing, Observed, Pause, Planned, Pruned, Quarantined, Reconciled, Reconfigured, RejectionEnded,
@@ -14,6 +15,7 @@ use super::details::{
 use super::reach::{Reached, Unreached};
 use super::sign_in::{SignIn, SignInRefused};
 use super::viewing::Viewed;
+use crate::domain::guard::alarm::Alarm;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -142,4 +144,7 @@ kinds! {
     /// A receiver of messages takes none.
     Unreached(Unreached) = "unreached",
     Reached(Reached) = "reached",
+    /// Something keeps the service from its work, and somebody has to know.
+    AlarmRaised(Alarm) = "alarm_raised",
+    AlarmCleared(AlarmCleared) = "alarm_cleared",
 }

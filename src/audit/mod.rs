@@ -1,6 +1,7 @@
 //! What is written down about everything that mattered, and how rows hang together.
 
 pub(crate) mod access;
+pub(crate) mod alarm;
 mod author;
 pub(crate) mod checkpoint;
 pub(crate) mod custody;

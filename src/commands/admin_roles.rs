@@ -2,7 +2,7 @@
 
 use super::finding::{Finding, bad, get, good};
 use crate::actors::org::directory::ADMINISTRATORS_AGE;
-use crate::domain::account::administrators::PERMISSION;
+use crate::domain::account::administrators::mend;
 use crate::domain::account::group_rule::OktaRule;
 use crate::domain::{Group, Mapping};
 use crate::okta::OktaClient;
@@ -33,8 +33,9 @@ pub(super) fn list_finding(what: &str, list: Result<Value, String>) -> Finding {
         Err(why) => bad(
             what,
             format!(
-                "cannot be told apart ({why}): {PERMISSION}; until then each leaver is asked about, and whoever may be an \
-                 administrator waits for two people"
+                "cannot be told apart ({why}): {}; until then each leaver is asked about, and whoever may be an administrator \
+                 waits for two people",
+                mend(&why)
             ),
         ),
     }
@@ -103,7 +104,7 @@ pub(super) async fn grant_findings(client: &OktaClient, what: &str, given: Given
                 Ok((group, Ok(roles))) => findings.extend(given.finding(what, &group, &roles)),
                 Ok((group, Err(why))) => {
                     let message =
-                        format!("whether one comes with {:?} cannot be told ({why}): {PERMISSION}", group.name);
+                        format!("whether one comes with {:?} cannot be told ({why}): {}", group.name, mend(&why));
                     return vec![bad(what, message)];
                 }
                 Err(e) => return vec![bad(what, e.to_string())],

@@ -1,4 +1,5 @@
-//! `attention`: everything that waits for a person, the most urgent first: who has left and has access, what is paused, held or
+//! `attention`: everything that waits for a person, the most urgent first: who has left and has access, what keeps the service from
+//! its work, what is paused, held or
 //! quarantined, who cannot be read, matches to decide about, and what is remarkable about people who are done. What has one cause is
 //! one line.
 
@@ -12,8 +13,12 @@ use std::process::ExitCode;
 /// People of one cause who are named before they are only counted.
 const NAMED: usize = 3;
 /// What there is, the most urgent first; anything else comes last.
-const ORDER: [&str; 10] = [
+const ORDER: [&str; 15] = [
     "leaver with access",
+    "credential",
+    "source",
+    "org",
+    "not ready",
     "paused",
     "first contact",
     "access ended",
@@ -22,6 +27,7 @@ const ORDER: [&str; 10] = [
     "unreadable",
     "ambiguous",
     "missing",
+    "channel",
     "review",
 ];
 

@@ -11,6 +11,7 @@ use crate::admin::state::Running;
 use crate::admin::tls;
 use crate::clock::{Clock, Moment};
 use crate::config::place::{Known, Place};
+use crate::domain::guard::alarm::{Alarm, AlarmKind};
 use crate::domain::plan::limits::Mode;
 use crate::http::address::{self, Shape};
 use crate::http::{LARGEST_OWN_ANSWER, describe, read_body};
@@ -243,7 +244,11 @@ pub(super) async fn running(place: &Place) -> Option<Running> {
     }
     let map = |name: &str| serde_json::from_value(ready[name].clone()).unwrap_or_default();
     let mode = ready["mode"].as_str().and_then(Mode::from_name);
-    Some(Running::new(map("missing"), map("notices"), &get("/metrics").await.unwrap_or_default()).in_mode(mode))
+    // Who takes no messages stands in the store, with whom it is about.
+    let alarms = serde_json::from_value::<Vec<Alarm>>(ready["alarms"].clone()).unwrap_or_default();
+    let alarms = alarms.into_iter().filter(|alarm| alarm.kind() != AlarmKind::Channel).collect();
+    let metrics = get("/metrics").await.unwrap_or_default();
+    Some(Running::new(map("missing"), map("notices"), &metrics).in_mode(mode).with_alarms(alarms))
 }
 
 impl Backend {
@@ -316,7 +321,8 @@ impl Backend {
                 if let Some(route) = route_of(ask) {
                     fields::sought(route.query, &query).map_err(Refusal::Bad)?;
                 }
-                let running = if ask == Ask::Status { running(place).await } else { None };
+                let is_live = matches!(ask, Ask::Status | Ask::Attention);
+                let running = if is_live { running(place).await } else { None };
                 decisions.read(ask, &owned(parts), &query, || running, *now)?.context("there is nothing to be seen")
             }
         }

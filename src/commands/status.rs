@@ -197,6 +197,7 @@ mod tests {
             ready: true,
             missing: Some(BTreeMap::new()),
             notices: BTreeMap::new(),
+            alarms: Vec::new(),
             leavers_with_access: Vec::new(),
             unconfigured: Vec::new(),
             orgs: BTreeMap::new(),

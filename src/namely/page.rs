@@ -14,9 +14,13 @@ pub fn read_page(reply: Reply) -> Result<ProfilesPage, Failure> {
             ProfilesPage::read(&body).map_err(|e| Failure::Failed(e.to_string()))
         }
         Reply::Answered { status: 406 | 429, .. } => Err(Failure::Throttled),
-        Reply::Answered { status: status @ (401 | 403), .. } => Err(Failure::Failed(format!(
-            "HTTP {status}: Namely refuses the token; it dies with the profile of whoever made it, or after two years"
-        ))),
+        Reply::Answered { status: 401, .. } => Err(Failure::Failed(
+            "HTTP 401: Namely refuses the token; it dies with the profile of whoever made it, or after two years"
+                .into(),
+        )),
+        Reply::Answered { status: 403, .. } => {
+            Err(Failure::Failed("HTTP 403: Namely does not let the token read profiles".into()))
+        }
         Reply::Answered { status: 404, .. } => Err(Failure::Failed(NOT_THERE.to_owned())),
         Reply::Answered { status, .. } => Err(Failure::Failed(format!("HTTP {status}"))),
         Reply::Failed(why) => Err(Failure::Failed(why)),

@@ -5,19 +5,18 @@
 
 pub(crate) mod answer;
 pub(crate) mod channel;
+mod event;
 pub(crate) mod sign_in;
 pub(crate) mod size;
 
-use crate::audit::details::agreement;
 use crate::audit::reach::{Reached, Unreached};
-use crate::audit::{Effect, Event as Audited, Outcome, Row};
-use crate::domain::Step;
+use crate::audit::{Event as Audited, Row};
 use crate::domain::text::visible;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+
+pub use event::Event;
 
 /// People who are named of each kind; the rest is counted.
 const NAMED: usize = 15;
@@ -26,240 +25,28 @@ const NAME: usize = 80;
 /// Steps that a template may take.
 const FUEL: u64 = 5_000_000;
 
-/// What people can be told of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Event {
-    /// Something waits for somebody's decision, or was decided.
-    Hold,
-    /// Writes were stopped, or go on.
-    Pause,
-    /// Another channel, or a recipient of its mail, takes no messages, or takes them again.
-    Channel,
-    /// Somebody waits for somebody to change something.
-    Quarantine,
-    /// Okta has refused something.
-    Failure,
-    /// A leaver's access is cut, and that is proved.
-    LeaverDone,
-    /// A new hire can sign in.
-    HireReady,
-    /// A new hire's account is prepared, to be activated when the start has come.
-    HirePrepared,
-    /// An account is suspended: for a leave of absence, or until more is decided.
-    Admission,
-    /// A suspension is over: the person can sign in again.
-    Return,
-    /// Groups or apps were given or taken.
-    AccessChange,
-    /// An org was compared as a whole.
-    Reconciliation,
-    /// Somebody else has changed accounts in Okta.
-    Drift,
-}
-
-impl Event {
-    /// All of them, in the order in which they are told.
-    pub const ALL: [Event; 13] = [
-        Event::Hold,
-        Event::Pause,
-        Event::Channel,
-        Event::Quarantine,
-        Event::Failure,
-        Event::LeaverDone,
-        Event::HireReady,
-        Event::HirePrepared,
-        Event::Admission,
-        Event::Return,
-        Event::AccessChange,
-        Event::Reconciliation,
-        Event::Drift,
-    ];
-
-    /// The word in the configuration and in messages for programs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Event::Hold => "hold",
-            Event::Pause => "pause",
-            Event::Quarantine => "quarantine",
-            Event::Failure => "failure",
-            Event::LeaverDone => "leaver_done",
-            Event::HireReady => "hire_ready",
-            Event::HirePrepared => "hire_prepared",
-            Event::Admission => "leave",
-            Event::Return => "return",
-            Event::AccessChange => "access_change",
-            Event::Reconciliation => "reconciliation",
-            Event::Drift => "drift",
-            Event::Channel => "channel",
-        }
-    }
-
-    /// The event of a word.
-    pub fn parse(word: &str) -> Option<Event> {
-        Self::ALL.into_iter().find(|event| event.as_str() == word)
-    }
-
-    /// Whether it does not wait for the next digest.
-    pub const fn is_urgent(self) -> bool {
-        matches!(self, Event::Hold | Event::Pause | Event::Channel)
-    }
-
-    /// What a row of the audit says to people, and about whom.
-    fn of(row: &Row) -> Option<(Event, String)> {
-        let hold = || Some((Event::Hold, row.describe()));
-        match &row.event {
-            // One row for the hold; those of its people are not told one by one.
-            Audited::Held(held) if row.target.is_none() => {
-                let message = match &held.message {
-                    Some(message) => message.clone(),
-                    None => format!("{}, {}", held.change.as_str(), held.why),
-                };
-                Some((Event::Hold, format!("hold {0}: {message}; decide: `holds show {0}`", held.hold)))
-            }
-            Audited::HoldEnded(_) if row.target.is_none() => hold(),
-            Audited::ApprovedAlone(_) | Audited::Reminded(_) => hold(),
-            Audited::Paused(_) | Audited::Resumed(_) => Some((Event::Pause, row.describe())),
-            Audited::Unreached(_) | Audited::Reached(_) => Some((Event::Channel, row.describe())),
-            Audited::Quarantined(_) => Some((Event::Quarantine, String::new())),
-            Audited::Reconciled(reconciled) => {
-                let org = row.org.as_deref().unwrap_or_default();
-                let report = reconciled.report.as_ref().map(|path| format!("; the report is {path}"));
-                let agreement = agreement(reconciled.in_agreement, reconciled.people, reconciled.by_decision());
-                Some((Event::Reconciliation, format!("{org}: {agreement}{}", report.unwrap_or_default())))
-            }
-            Audited::Drifted(_) => Some((Event::Drift, String::new())),
-            Audited::TakenBack(it) if !it.lost.is_empty() => {
-                let profile = row.profile.as_deref().unwrap_or_default();
-                let what = "the end of their access was taken back, and not everything comes back by itself";
-                Some((Event::Return, format!("{what}: see `explain {profile}`")))
-            }
-            Audited::Effect(effect) => Some((Event::of_effect(effect)?, String::new())),
-            Audited::Misfit { kind, .. } => {
-                // Without what it holds: a message names no values.
-                let message = format!("row {} of the audit ({kind}) cannot be read by this version", row.seq);
-                Some((Event::of_misfit(kind)?, format!("{message}: see `audit list`")))
-            }
-            Audited::Held(_)
-            | Audited::HoldEnded(_)
-            | Audited::Observed(_)
-            | Audited::Unreadable(_)
-            | Audited::Missing(_)
-            | Audited::Planned(_)
-            | Audited::Done(_)
-            | Audited::Correlated(_)
-            | Audited::Split(_)
-            | Audited::Reviewed(_)
-            | Audited::Adopted(_)
-            | Audited::ListAccepted(_)
-            | Audited::Searched(_)
-            | Audited::Approved(_)
-            | Audited::ApprovalEnded(_)
-            | Audited::RejectionEnded(_)
-            | Audited::Withheld(_)
-            | Audited::Requested(_)
-            | Audited::Undone(_)
-            | Audited::Unpinned(_)
-            | Audited::AccessEnded(_)
-            | Audited::AccessRestored(_)
-            | Audited::AccessEndConfirmed(_)
-            | Audited::TakenBack(_)
-            | Audited::Pruned(_)
-            | Audited::Reconfigured(_)
-            | Audited::Drained(_)
-            | Audited::StoreMoved(_)
-            | Audited::Walk(_)
-            | Audited::Started(_)
-            | Audited::SignedIn(_)
-            | Audited::SignInRefused(_)
-            | Audited::Viewed(_)
-            | Audited::Unknown { .. } => None,
-        }
-    }
-
-    fn of_effect(effect: &Effect) -> Option<Event> {
-        if effect.outcome == Outcome::Refused {
-            return Some(Event::Failure);
-        }
-        if !effect.outcome.is_done() {
-            return None;
-        }
-        match &effect.call.step {
-            Step::CreateUser { activate: false, .. } => Some(Event::HirePrepared),
-            Step::CreateUser { activate: true, .. } | Step::Activate { .. } => Some(Event::HireReady),
-            Step::ReadBack { .. } => Some(Event::LeaverDone),
-            Step::Suspend { .. } => Some(Event::Admission),
-            Step::Unsuspend { .. } => Some(Event::Return),
-            Step::AddGroup { .. } | Step::RemoveGroup { .. } | Step::AssignApp { .. } | Step::UnassignApp { .. } => {
-                Some(Event::AccessChange)
-            }
-            Step::ReadAccount { .. }
-            | Step::ReadHolder { .. }
-            | Step::CreateGroup { .. }
-            | Step::FreeLogin { .. }
-            | Step::Unlock { .. }
-            | Step::UpdateUser { .. }
-            | Step::ReadProfile { .. }
-            | Step::ChangeType { .. }
-            | Step::NameInApp { .. }
-            | Step::MakeSignIn { .. }
-            | Step::SetManager { .. }
-            | Step::ClearManager { .. }
-            | Step::RevokeSessions { .. }
-            | Step::Deactivate { .. }
-            | Step::RevokeSessionsAgain { .. }
-            | Step::ReadGroups { .. }
-            | Step::ReadRoles { .. }
-            | Step::ReadGroupRoles { .. }
-            | Step::ListGroups { .. } => None,
-        }
-    }
-
-    /// Who would have been told of a row that cannot be read.
-    fn of_misfit(kind: &str) -> Option<Event> {
-        match kind {
-            "held" | "hold_ended" | "approved_alone" | "reminded" => Some(Event::Hold),
-            "paused" | "resumed" => Some(Event::Pause),
-            "quarantined" => Some(Event::Quarantine),
-            "effect" => Some(Event::Failure),
-            "reconciled" => Some(Event::Reconciliation),
-            "drifted" => Some(Event::Drift),
-            "unreached" | "reached" => Some(Event::Channel),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Event {
-    /// What people read.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Event::Hold => "Waits for a decision",
-            Event::Pause => "Writes paused or resumed",
-            Event::Quarantine => "Quarantined",
-            Event::Failure => "Refused by Okta",
-            Event::LeaverDone => "Leavers done",
-            Event::HireReady => "New hires ready",
-            Event::HirePrepared => "New hires prepared",
-            Event::Admission => "On leave",
-            Event::Return => "Back",
-            Event::AccessChange => "Access changed",
-            Event::Reconciliation => "Reconciliation",
-            Event::Drift => "Changed in Okta by somebody else",
-            Event::Channel => "Cannot be told, or again",
-        })
-    }
-}
-
 /// What has happened of one kind.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Gathered {
     /// Whom it happened to.
     people: BTreeSet<i64>,
-    /// What is told in words.
-    message: Vec<String>,
+    /// What is told in words, and of whom where it is about somebody.
+    message: Vec<(Option<i64>, String)>,
     /// How often, where it is not people who are counted.
     times: usize,
+    /// How many of these say that something was decided.
+    decided: usize,
+}
+
+impl Gathered {
+    /// What people read of it: what was decided waits for nobody any more.
+    fn title(&self, event: Event) -> String {
+        match (event, self.decided) {
+            (Event::Hold, n) if n > 0 && n == self.times => "Decided".to_owned(),
+            (Event::Hold, n) if n > 0 => "Waits for a decision, or was decided".to_owned(),
+            _ => event.to_string(),
+        }
+    }
 }
 
 /// What has happened since the last message.
@@ -297,9 +84,10 @@ impl Digest {
         }
         let gathered = self.gathered.entry(event).or_default();
         gathered.times += 1;
+        gathered.decided += usize::from(matches!(row.event, Audited::HoldEnded(_)));
         gathered.people.extend(row.target);
         if !message.is_empty() && gathered.message.len() < NAMED {
-            gathered.message.push(message);
+            gathered.message.push((row.target, message));
             if let Audited::ApprovedAlone(alone) = &row.event {
                 self.announced.push((alone.hold, row.seq));
             }
@@ -340,12 +128,15 @@ impl Digest {
             .gathered
             .iter()
             .map(|(event, gathered)| {
-                let names = gathered.people.iter().filter_map(|target| names.get(target));
-                let named: Vec<String> = names.take(NAMED).map(|name| short(name)).collect();
-                let message: Vec<String> = gathered.message.iter().map(|message| visible(message)).collect();
+                let known = gathered.people.iter().filter_map(|target| names.get(target));
+                let named: Vec<String> = known.take(NAMED).map(|name| short(name)).collect();
+                let of_whom = |target: &Option<i64>| Some(format!("{}: ", short(names.get(target.as_ref()?)?)));
+                let message = gathered.message.iter();
+                let message = message.map(|(who, message)| of_whom(who).unwrap_or_default() + &visible(message));
+                let message: Vec<String> = message.collect();
                 let count = if gathered.people.is_empty() { gathered.times } else { gathered.people.len() };
                 json!({
-                    "event": event.as_str(), "title": event.to_string(), "count": count, "people": named,
+                    "event": event.as_str(), "title": gathered.title(*event), "count": count, "people": named,
                     "more": gathered.people.len().saturating_sub(named.len()), "message": message,
                 })
             })
@@ -390,9 +181,15 @@ pub fn render(template: &str, value: &Value) -> Result<String, TemplateError> {
 pub fn check(template: &str) -> Result<(), TemplateError> {
     let mut digest = Digest::default();
     for (target, event) in (1..).zip(Event::ALL) {
-        digest
-            .gathered
-            .insert(event, Gathered { people: BTreeSet::from([target]), message: vec!["message".into()], times: 1 });
+        digest.gathered.insert(
+            event,
+            Gathered {
+                people: BTreeSet::from([target]),
+                message: vec![(None, "message".into())],
+                times: 1,
+                decided: 0,
+            },
+        );
     }
     let names = (1..=13).map(|target| (target, format!("Person {target}"))).collect();
     render(template, &digest.value(&names, 1, 2)).map(drop)
@@ -409,7 +206,7 @@ pub fn subject(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{AccountStatus, FieldChange};
+    use crate::domain::{AccountStatus, FieldChange, Step};
 
     fn row(target: Option<i64>, kind: &str, detail: Value) -> Row {
         let row = Row::of(&json!({ "seq": 1, "kind": kind, "target": target, "detail": detail }));
@@ -471,6 +268,16 @@ mod tests {
         digest.row(&effect(3, Step::Activate { id: "00u3".into(), send_email: false }, "applied"), &all(), true);
         let text = render(DEFAULT_TEMPLATE, &digest.value(&BTreeMap::new(), 1, 4)).expect("renders");
         assert_eq!(text, "Waits for a decision: 1\n  hold 3: deactivate, too many; decide: `holds show 3`\n");
+    }
+
+    #[test]
+    fn what_was_decided_is_not_told_as_waiting() {
+        let ended = json!({ "hold": 3, "change": "deactivate", "verdict": "approved", "by": ["Ann"] });
+        let mut digest = Digest::default();
+        digest.row(&row(None, "hold_ended", ended), &all(), true);
+        assert_eq!(subject(&digest.value(&BTreeMap::new(), 1, 1)), "decided: 1");
+        digest.row(&held(None), &all(), true);
+        assert_eq!(subject(&digest.value(&BTreeMap::new(), 1, 2)), "waits for a decision, or was decided: 2");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::bucket::Bucket;
 use super::outcome::{Reply, is_okta, is_web_page, lacks_scope, scope_error};
 use super::wire::ErrorBody;
 use crate::clock::Moment;
+use crate::domain::guard::alarm::Ailment;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
@@ -180,7 +181,7 @@ pub enum Admission {
 /// Something to tell people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    Paused { scope: Scope, why: String },
+    Paused { scope: Scope, why: String, ailment: Ailment },
     Resumed { scope: Scope },
 }
 
@@ -354,17 +355,20 @@ impl Health {
             return Vec::new();
         }
         let ill = match symptom {
-            Symptom::Credentials(why) | Symptom::Unreachable(why) | Symptom::NotOkta(why) => Some((Scope::Org, why)),
+            Symptom::Credentials(why) => Some((Scope::Org, why, Ailment::Refused)),
+            Symptom::Unreachable(why) => Some((Scope::Org, why, Ailment::Away)),
+            Symptom::NotOkta(why) => Some((Scope::Org, why, Ailment::Strange)),
             Symptom::Silent(why) if self.silent >= SILENT || self.pauses.contains_key(&Scope::Org) => {
-                Some((Scope::Org, format!("no answers: {why}")))
+                Some((Scope::Org, format!("no answers: {why}"), Ailment::Away))
             }
-            Symptom::ReadOnly(why) => Some((Scope::Writes, why)),
-            Symptom::Scope(why) => Some((own, why)),
+            Symptom::ReadOnly(why) => Some((Scope::Writes, why, Ailment::Fails)),
+            Symptom::Scope(why) => Some((own, why, Ailment::Forbidden)),
             Symptom::Forbidden(why) if forbidden >= FORBIDDEN || self.pauses.contains_key(&what) => Some((
                 what,
                 format!(
                     "{why}: {action} is not allowed for {forbidden} people in a row; has the token's owner lost a role?"
                 ),
+                Ailment::Forbidden,
             )),
             Symptom::Silent(_) | Symptom::Nothing => {
                 // Neither well nor ill: whatever was tried is tried again.
@@ -374,7 +378,7 @@ impl Health {
             Symptom::Healthy | Symptom::Forbidden(_) => None,
         };
         let mut changes = Vec::new();
-        let sick = ill.as_ref().map(|(scope, _)| *scope);
+        let sick = ill.as_ref().map(|(scope, ..)| *scope);
         for scope in call.scopes() {
             // An answer that pauses one thing proves that what is wider works.
             if sick.is_some_and(|sick| sick <= scope) {
@@ -391,12 +395,12 @@ impl Health {
                 pause.trying = false;
             }
         }
-        if let Some((scope, why)) = ill {
+        if let Some((scope, why, ailment)) = ill {
             match self.pauses.get_mut(&scope) {
                 Some(pause) if pause.trying => {
                     if pause.why != why {
                         pause.why.clone_from(&why);
-                        changes.push(Notice::Paused { scope, why });
+                        changes.push(Notice::Paused { scope, why, ailment });
                     }
                     pause.tries += 1;
                     pause.trying = false;
@@ -410,7 +414,7 @@ impl Health {
                     let until = now + PAUSES[tries.min(PAUSES.len() - 1)];
                     let pause = Pause { until, tries, trying: false, why: why.clone(), forbidden: is_forbidden };
                     self.pauses.insert(scope, pause);
-                    changes.push(Notice::Paused { scope, why });
+                    changes.push(Notice::Paused { scope, why, ailment });
                 }
             }
         }
@@ -459,7 +463,7 @@ impl Health {
             self.wrong.len(),
             people.len()
         );
-        vec![Notice::Paused { scope: Scope::Answers, why }]
+        vec![Notice::Paused { scope: Scope::Answers, why, ailment: Ailment::Strange }]
     }
 }
 

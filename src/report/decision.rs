@@ -61,6 +61,8 @@ pub fn decided_by(event: &Event) -> Option<String> {
         | Event::Viewed(_)
         | Event::Unreached(_)
         | Event::Reached(_)
+        | Event::AlarmRaised(_)
+        | Event::AlarmCleared(_)
         | Event::Unknown { .. }
         | Event::Misfit { .. } => None,
     }

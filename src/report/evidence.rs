@@ -244,6 +244,8 @@ impl Collector {
             | Event::Viewed(_)
             | Event::Unreached(_)
             | Event::Reached(_)
+            | Event::AlarmRaised(_)
+            | Event::AlarmCleared(_)
             | Event::Unknown { .. }
             | Event::Misfit { .. } => {}
         }

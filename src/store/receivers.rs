@@ -10,6 +10,7 @@ use super::{Store, StoreError, Tx};
 use crate::audit::reach::{Reached, Unreached as Unreaching, who};
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
+use crate::domain::guard::alarm::{About, Alarm};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,12 +76,22 @@ pub struct Unreached {
     pub said: String,
     /// In milliseconds.
     pub since: i64,
+    /// Whether it may pass by itself: nobody has said that it takes nothing before somebody mends it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_pass: bool,
 }
 
 impl Unreached {
     /// Who it is, for people.
     pub fn who(&self) -> String {
         who(&self.channel, self.recipient.as_deref())
+    }
+
+    /// The same as an alarm.
+    pub fn alarm(&self) -> Alarm {
+        let Self { channel, recipient, said, since, may_pass } = self.clone();
+        let place = format!("channel {}", recipient.as_ref().map_or(channel.clone(), |to| format!("{channel} <{to}>")));
+        Alarm { place, about: About::Channel { channel, recipient, is_dead: !may_pass }, said, since }
     }
 }
 
@@ -189,8 +200,14 @@ impl Store {
         .await
     }
 
-    /// A receiver takes nothing, and that will not pass by itself.
-    pub async fn not_taken(&self, receiver: &Receiver, said: String, now: Moment) -> Result<(), StoreError> {
+    /// A receiver takes nothing, since a moment; `may_pass` where nobody has said that somebody has to mend it.
+    pub async fn not_taken(
+        &self,
+        receiver: &Receiver,
+        said: String,
+        (since, may_pass): (Moment, bool),
+        now: Moment,
+    ) -> Result<(), StoreError> {
         let receiver = receiver.clone();
         self.run(move |c| {
             let (key, Receiver { channel, recipient, .. }) = (receiver.unreached(), receiver.clone());
@@ -199,8 +216,9 @@ impl Store {
                 let event = Unreaching { channel: channel.clone(), recipient: recipient.clone(), said: said.clone() };
                 append(c, &Record::general(now, Event::Unreached(event)))?;
             }
-            let since = known.map_or(now.millis(), |known| known.since);
-            set_meta(c, &key, &serde_json::to_string(&Unreached { channel, recipient, said, since })?)
+            let since = known.map_or(since.millis(), |known| known.since);
+            let unreached = Unreached { channel, recipient, said, since, may_pass };
+            set_meta(c, &key, &serde_json::to_string(&unreached)?)
         })
         .await
     }

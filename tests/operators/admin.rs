@@ -59,6 +59,12 @@ impl Api {
         Self { address, client: reqwest::Client::new() }
     }
 
+    /// What `/readyz` answers.
+    pub async fn ready(&self) -> Value {
+        let answer = self.client.get(format!("http://{}/readyz", self.address)).send().await.expect("answers");
+        answer.json().await.expect("JSON")
+    }
+
     pub async fn ask(&self, role: Option<Role>, method: &str, path: &str, body: &str) -> (u16, Value) {
         let method = method.parse().expect("a method");
         let mut request = self.client.request(method, format!("http://{}/api/v1{path}", self.address));

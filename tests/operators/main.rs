@@ -21,6 +21,7 @@ mod common {
 mod accessible;
 mod admin;
 mod administrators;
+mod alarms;
 mod audit;
 mod browser;
 mod checking;

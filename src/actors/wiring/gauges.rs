@@ -1,5 +1,6 @@
 //! What those who watch see of the store: looked at beside the writer, a few times a minute, and verified now and then.
 
+use super::alarms::due_news;
 use super::shared::Shared;
 use super::supervisor::TaskError;
 use crate::clock::Moment;
@@ -17,13 +18,24 @@ const VERIFIED_EVERY: Duration = Duration::from_secs(3600);
 const SHORTEST_VERIFIED: Duration = Duration::from_secs(10);
 
 /// Keeps the gauges until the task is dropped.
-pub async fn keep_reading(Shared { store, clock, metrics, .. }: Shared) -> Result<(), TaskError> {
+pub async fn keep_reading(Shared { store, clock, metrics, readiness, .. }: Shared) -> Result<(), TaskError> {
     loop {
         let (place, rules, now, kept) = (store.place().clone(), store.rules().load(), clock.now(), metrics.clone());
-        let looked_up = tokio::task::spawn_blocking(move || read(&place, &rules, now, &kept)).await;
-        if let Ok(Err(e)) = looked_up {
-            store.note(&e);
-            tracing::warn!(error = %e, "the gauges could not be read from the store");
+        let (known, said) = (rules.clone(), readiness.clone());
+        let looked_up = tokio::task::spawn_blocking(move || {
+            read(&place, &rules, now, &kept).map(|seen| due_news(&seen, &said, &known, now))
+        });
+        match looked_up.await {
+            Ok(Ok(news)) if !news.is_empty() => {
+                if let Err(e) = store.alarms_changed(news, now).await {
+                    tracing::warn!(error = %e, "what keeps the service from its work could not be written down");
+                }
+            }
+            Ok(Err(e)) => {
+                store.note(&e);
+                tracing::warn!(error = %e, "the gauges could not be read from the store");
+            }
+            Ok(Ok(_)) | Err(_) => {}
         }
         tokio::time::sleep(clock.real(TICK).max(SHORTEST_TICK)).await;
     }
@@ -58,17 +70,18 @@ pub async fn keep_verifying(Shared { store, clock, metrics, .. }: Shared) -> Res
     }
 }
 
-fn read(place: &Location, rules: &Rulebook, now: Moment, metrics: &Metrics) -> Result<(), StoreError> {
+fn read(place: &Location, rules: &Rulebook, now: Moment, metrics: &Metrics) -> Result<Vitals, StoreError> {
     let reader = Store::reader(place)?;
-    show(&vitals(&reader, rules, now)?, now, metrics);
+    let seen = vitals(&reader, rules, now)?;
+    show(&seen, now, metrics);
     let live = nodes(&reader)?.iter().filter(|node| node.lives).count();
     metrics.parts.nodes.set(i64::try_from(live.max(1)).unwrap_or(i64::MAX));
-    let Some(path) = place.file() else { return Ok(()) };
+    let Some(path) = place.file() else { return Ok(seen) };
     for (file, suffix) in [("db", ""), ("wal", "-wal")] {
         let size = std::fs::metadata(beside(path, suffix)).map_or(0, |m| m.len());
         metrics.store.bytes.with_label_values(&[file]).set(i64::try_from(size).unwrap_or(i64::MAX));
     }
-    Ok(())
+    Ok(seen)
 }
 
 fn show(vitals: &Vitals, now: Moment, metrics: &Metrics) {

@@ -1,5 +1,6 @@
 //! What starts the actors, what they share, and what looks after them.
 
+mod alarms;
 pub(crate) mod gauges;
 pub(crate) mod live;
 pub(crate) mod readiness;

@@ -15,6 +15,7 @@ use crate::actors::sealer::keep_sealing;
 use crate::actors::timekeeper::Timekeeper;
 use crate::clock::Clock;
 use crate::config::{Admin, Audit, Channel, Config, Http, NamelyTenant};
+use crate::domain::guard::alarm::Alarm;
 use crate::domain::record::document::Held;
 use crate::http::{self, CallError, authorization, client, describe};
 use crate::metrics::Metrics;
@@ -261,7 +262,7 @@ impl Reading {
                 Ok(catalogue) => break catalogue,
                 Err(why) => {
                     tracing::error!(tenant = tenant.name, %why, attempt, "Namely's groups could not be read; it will be tried again");
-                    readiness.missing(&what, why);
+                    readiness.ill(Alarm::of_namely(&tenant.name, &why, clock.now()));
                     clock.sleep(retry::delay(attempt)).await;
                     attempt += 1;
                 }

@@ -91,12 +91,22 @@ impl Administrators {
         let list = self.unread.as_ref().map(|why| format!("the list of administrators cannot be read ({why})"));
         let groups = self.groups_unread.as_ref().map(|why| format!("admin roles of groups cannot be read ({why})"));
         let message: Vec<String> = list.into_iter().chain(groups).collect();
-        (!message.is_empty()).then(|| format!("{}; {PERMISSION}", message.join("; ")))
+        let message = message.join("; ");
+        (!message.is_empty()).then(|| format!("{message}; {}", mend(&message)))
+    }
+}
+
+/// What somebody has to do who wants to read it, by what was answered: a permission is missing only where Okta knows whose token it is.
+pub fn mend(why: &str) -> &'static str {
+    match () {
+        () if why.contains("HTTP 401") => "the token is not accepted: make a new one",
+        () if why.contains("HTTP 403") => PERMISSION,
+        () => "it is read again by itself",
     }
 }
 
 /// What the token needs.
-pub const PERMISSION: &str =
+const PERMISSION: &str =
     "give the token's owner a role with the permission okta.iam.read, and a service app the scope okta.roles.read";
 
 /// What Okta has said when it was asked for the roles of one person.

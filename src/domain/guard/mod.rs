@@ -1,6 +1,7 @@
 //! What is held, who decides, and what an approval lets through.
 
 pub(crate) mod administrator;
+pub mod alarm;
 pub(crate) mod approval;
 pub(crate) mod brief;
 pub(crate) mod calls;

@@ -36,6 +36,13 @@ pub fn run(c: &Tx) -> Result<i64, StoreError> {
     number(c, "run")
 }
 
+/// Alarms that are not over, in order of their keys.
+pub fn of_alarms(c: &Tx) -> Result<Vec<String>, StoreError> {
+    let mut select = c.prepare_cached("SELECT value FROM meta WHERE key LIKE 'alarm %' ORDER BY key")?;
+    let rows = select.query_map([], |row| row.get(0))?;
+    rows.collect::<Result<_, _>>().map_err(Into::into)
+}
+
 /// What is kept of receivers of messages: values whose key begins with a word, by the rest of it.
 pub fn of_receivers(c: &Tx, word: &str) -> Result<Vec<(String, String)>, StoreError> {
     let mut select = c.prepare_cached(

@@ -3,10 +3,12 @@
 use super::leavers::{LeaverWithAccess, leavers_with_access};
 use super::unconfigured::{Unconfigured, unconfigured};
 use crate::clock::Moment;
+use crate::domain::guard::alarm::Alarm;
 use crate::domain::plan::limits::{Limit, Scope, Span};
 use crate::domain::work::machine::State;
 use crate::domain::{ChangeKind, Rulebook};
 use crate::store::StoreError;
+use crate::store::alarms::alarms;
 use crate::store::engine::Tx;
 use crate::store::receivers::{Unreached, reader_of, unreached};
 use crate::store::rows::audit as audit_rows;
@@ -42,6 +44,8 @@ pub struct Vitals {
     pub sinks: BTreeMap<String, (i64, Option<Moment>)>,
     /// Channels of messages, and recipients of mail, that take none.
     pub unreached: Vec<Unreached>,
+    /// Alarms that people were told of and that are not over.
+    pub alarms: Vec<Alarm>,
 }
 
 /// People of one org.
@@ -95,6 +99,7 @@ pub fn vitals(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vitals, StoreErro
     vitals.leavers = leavers_with_access(c, rules, now)?;
     vitals.unconfigured = unconfigured(c, rules)?;
     vitals.unreached = unreached(c)?;
+    vitals.alarms = alarms(c)?;
     audit(c, &mut vitals)?;
     Ok(vitals)
 }
