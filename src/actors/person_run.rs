@@ -23,6 +23,7 @@ use crate::mailbox::{self, Carried, Gate};
 use crate::okta::Request;
 use crate::okta::answer::{names_user, understand};
 use crate::okta::outcome::{Outcome, Reply};
+use crate::privileges::kind;
 use crate::store::{EndStep, refusal};
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -230,8 +231,13 @@ impl PersonRun {
     fn decide<T>(&mut self, ask: impl FnOnce(&mut Run, &RunContext) -> T) -> T {
         let backoff = self.backoff();
         let (rulebook, directory) = (self.tools.org.shared.rules().load(), self.tools.directory.load());
-        let context =
-            RunContext { rulebook: &rulebook, directory: &directory, now: self.tools.org.shared.clock.now(), backoff };
+        let context = RunContext {
+            rulebook: &rulebook,
+            directory: &directory,
+            now: self.tools.org.shared.clock.now(),
+            backoff,
+            takes,
+        };
         ask(&mut self.run, &context)
     }
 
@@ -556,4 +562,10 @@ impl Drop for Guard {
             drop(slot);
         });
     }
+}
+
+/// The permissions of a custom role that the call of a step takes.
+fn takes(step: &Step) -> &'static [&'static str] {
+    let request = Request::of(step, None);
+    kind(request.method, &request.target).map(|call| call.permissions).unwrap_or_default()
 }

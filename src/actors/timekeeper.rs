@@ -61,6 +61,7 @@ impl Timekeeper {
             tracing::warn!(seconds, "this machine's clock was set back; nobody waits longer for it");
             tended.done("what is due could not be set back", store.clock_was_set_back(back).await.map(|()| 0));
         }
+        tended.done("nobody could be tried for others", store.probe_permissions(now).await.map(|()| 0));
         if clock_is_right {
             tended.done("due dates could not be looked up", store.wake_due(now).await.map(|woken| woken.len()));
         }

@@ -20,11 +20,13 @@ pub struct Cause {
 /// A reason without quoted texts, addresses, ids and numbers.
 pub fn cause(why: &str) -> String {
     let mut out = String::new();
-    let mut in_quotes = false;
+    let (mut in_quotes, mut is_status) = (false, false);
     for word in why.split_inclusive(' ') {
         let (bare, space) = word.strip_suffix(' ').map_or((word, ""), |bare| (bare, " "));
         let quotes = bare.matches('"').count();
-        let differs = in_quotes || quotes > 0 || is_of_one(bare);
+        // What Okta answered is the cause.
+        let differs = in_quotes || quotes > 0 || is_of_one(bare) && !is_status && !is_code(bare);
+        is_status = bare == "HTTP";
         if quotes % 2 == 1 {
             in_quotes = !in_quotes;
         }
@@ -38,6 +40,13 @@ pub fn cause(why: &str) -> String {
         out.push_str(space);
     }
     out.trim_end().to_owned()
+}
+
+/// Whether a word is an error code of Okta's.
+fn is_code(word: &str) -> bool {
+    let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+    let digits = bare.strip_prefix('E').unwrap_or_default();
+    digits.len() == 7 && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Whether a word is about one person: an address, an id, a number.
@@ -81,6 +90,8 @@ mod tests {
         assert_eq!(cause("Okta has no group \"Sales Team\" yet"), "Okta has no group … yet");
         assert_eq!(cause("grant the scope okta.users.manage"), "grant the scope okta.users.manage");
         assert_eq!(cause(""), "");
+        let refused = cause("add_group \"Sales\": HTTP 403 E0000006 You do not have permission");
+        assert_eq!(refused, "add_group … HTTP 403 E0000006 You do not have permission");
     }
 
     #[test]

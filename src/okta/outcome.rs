@@ -209,6 +209,9 @@ impl Outcome {
     }
 }
 
+/// What a refusal with E0000006 means, as far as the answer says.
+pub const NOT_ALLOWED: &str = "the token's admin role does not allow this, or the person is an Okta administrator";
+
 /// Where the whole org is at fault, its pause does the waiting (`health.rs`): the call itself may go again at once.
 const SOON: Duration = Duration::from_secs(1);
 const LATER: Duration = Duration::from_secs(15);
@@ -264,10 +267,7 @@ pub fn classify(reply: &Reply, write: bool) -> Outcome {
         (503, "E0000010") => retry(SOON),
         (408 | 500 | 502 | 503 | 504, _) if write => Outcome::Unknown { why },
         (408 | 500 | 502 | 503 | 504, _) => retry(SOON),
-        (403, "E0000006") => Outcome::Refused {
-            why: format!("{why}; the token's admin role does not allow this, or the person is an Okta administrator"),
-            who: Fixer::OktaAdmin,
-        },
+        (403, "E0000006") => Outcome::Refused { why: format!("{why}; {NOT_ALLOWED}"), who: Fixer::OktaAdmin },
         (403 | 405, "E0000005" | "E0000015" | "E0000023" | "E0000075" | "E0000076" | "E0000077" | "E0000078") => {
             refused(Fixer::OktaAdmin)
         }

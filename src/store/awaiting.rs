@@ -10,10 +10,10 @@ use super::{Store, StoreError, cases};
 use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
 use crate::domain::mapping::login::{LONGEST_RING, before_temporary};
-use crate::domain::plan::awaited::{Awaited, REFUSED_TO_MANY};
+use crate::domain::plan::awaited::{Awaited, REFUSED_TO_MANY, Refused, probed};
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::work::machine::Work;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Store {
     /// What people of an org wait for that its directory can show.
@@ -23,6 +23,21 @@ impl Store {
             let mut all = awaited::all(c, &org)?;
             all.retain(Awaited::is_of_directory);
             Ok(all)
+        })
+        .await
+    }
+
+    /// Of those who wait for one permission one is tried soon, whenever their own time is.
+    pub async fn probe_permissions(&self, now: Moment) -> Result<(), StoreError> {
+        self.run(move |c| {
+            let mut waiting: BTreeMap<(String, String), Vec<Refused>> = BTreeMap::new();
+            for (org, permission, one) in awaited::refused(c)? {
+                waiting.entry((org, permission)).or_default().push(one);
+            }
+            for (target, at) in waiting.values().filter_map(|people| probed(people, now)) {
+                work::change(c, target, |before: Work| before.sooner(at))?;
+            }
+            Ok(())
         })
         .await
     }
@@ -100,11 +115,16 @@ pub(super) fn ring_of_names_found(c: &Tx, rules: &Rulebook, target: i64, now: Mo
     Ok(())
 }
 
-/// Okta has done something for somebody that it has refused to several people: they are tried again. Whom alone it refuses it waits
-/// for its own time, or each call of anybody else would have it refused once more.
-pub(super) fn permitted(c: &Tx, org: &str, step: &'static str, now: Moment) -> Result<(), StoreError> {
+/// Okta has done something for `target` that it has refused to several people, or to `target` before: whoever waits for it is tried
+/// again. Otherwise whom alone it refuses it waits for their own time, or each call of anybody else would have it refused once more.
+pub(super) fn permitted(c: &Tx, org: &str, target: i64, step: &'static str, now: Moment) -> Result<(), StoreError> {
     let permission = Awaited::Permission(step.to_owned());
-    if awaited::who(c, org, &permission)?.len() >= REFUSED_TO_MANY {
+    let waiting = awaited::who(c, org, &permission)?;
+    let was_refused = waiting.contains(&target);
+    if was_refused {
+        awaited::set(c, org, target, &[])?;
+    }
+    if was_refused || waiting.len() >= REFUSED_TO_MANY {
         wake(c, org, &permission, now)?;
     }
     Ok(())

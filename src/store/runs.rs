@@ -98,7 +98,7 @@ impl Store {
                 None => {}
             }
             if end.effect.outcome == Outcome::Applied && end.effect.call.step.is_write() {
-                awaiting::permitted(c, &org, end.effect.call.step.name(), now)?;
+                awaiting::permitted(c, &org, whose, end.effect.call.step.name(), now)?;
             }
             for group in &end.new_groups {
                 previews::group_seen(c, &org, group, now)?;

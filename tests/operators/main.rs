@@ -30,6 +30,7 @@ mod decisions;
 mod deleted_groups;
 mod departed;
 mod end_access;
+mod forbidden;
 mod moves;
 mod notifications;
 mod pages;

@@ -40,6 +40,7 @@ pub struct Context<'a> {
     pub now: Moment,
     /// How long to wait after a failure, by the attempts so far.
     pub backoff: Duration,
+    pub takes: fn(&Step) -> &'static [&'static str], // the permissions of a role that a step takes
 }
 
 /// What the run wants next.

@@ -1,7 +1,9 @@
 //! What somebody waits for who cannot go on: the one thing that has to be there, or to become free, for them to be tried again.
 
+use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
 use crate::domain::text::login_key;
+use std::time::Duration;
 
 /// One thing that is waited for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +26,33 @@ pub enum Awaited {
 
 /// People for whom Okta has refused one thing, from which on the reason is not looked for in each of them.
 pub const REFUSED_TO_MANY: usize = 5;
+
+/// Somebody who waits for a permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The person in the org, by the store's id.
+    pub target: i64,
+    /// When they are tried again by themselves.
+    pub due_at: Moment,
+    /// How often they were refused in a row.
+    pub attempt: i64,
+}
+
+/// One of those who wait for a permission is tried so soon: whether it is there again shows by a call, and one is enough.
+const PROBED: Duration = Duration::from_secs(60);
+/// After so many tries of one person the time between two of them doubles, up to the longest.
+const TRIES: i64 = 4;
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+
+/// Who of those who wait for one permission is tried sooner than by themselves, and when; nobody where one of them is soon anyway.
+pub fn probed(waiting: &[Refused], now: Moment) -> Option<(i64, Moment)> {
+    let tries = waiting.iter().map(|one| one.attempt).max()?;
+    let doublings = u32::try_from((tries - 2).max(0) / TRIES).unwrap_or(u32::MAX).min(8);
+    let at = now + (PROBED * (1 << doublings)).min(LONGEST);
+    // Each in turn: Okta may refuse one of them for their own sake, who would never show it.
+    let next = waiting.iter().min_by_key(|one| (one.due_at, one.target))?;
+    (next.due_at > at).then_some((next.target, at))
+}
 
 impl Awaited {
     /// How it stands in the store.
@@ -97,6 +126,21 @@ mod tests {
         }
         assert_eq!(Awaited::Login("Ada@Example.com".into()).key(), "login ada@example.com");
         assert_eq!(Awaited::parse("moon full"), None);
+    }
+
+    #[test]
+    fn one_of_those_who_wait_for_a_permission_is_tried_within_a_minute_and_ever_more_rarely() {
+        let now = Moment::from_secs(10_000);
+        let refused = |target, minutes: u64, attempt| {
+            let due_at = now + Duration::from_secs(minutes * 60);
+            Refused { target, due_at, attempt }
+        };
+        let minute = |n: u64| now + Duration::from_secs(n * 60);
+        assert_eq!(probed(&[], now), None);
+        assert_eq!(probed(&[refused(1, 15, 2), refused(2, 14, 2)], now), Some((2, minute(1))), "one, not all");
+        assert_eq!(probed(&[refused(1, 15, 2), refused(2, 1, 2)], now), None, "one of them is tried anyway");
+        let waits: Vec<_> = [6, 10, 14, 18, 99].map(|tries| probed(&[refused(1, 60, tries)], now)).into();
+        assert_eq!(waits, [2, 4, 8, 15, 15].map(|minutes| Some((1, minute(minutes)))));
     }
 
     #[test]

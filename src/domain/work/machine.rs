@@ -375,6 +375,15 @@ impl Work {
         Work { due_at: self.due_at.max(at), ..self }
     }
 
+    /// It is tried again at this moment, if it waits for somebody until a later one.
+    #[must_use]
+    pub fn sooner(self, at: Moment) -> Work {
+        match self.state {
+            State::Quarantined => Work { due_at: self.due_at.min(at), ..self },
+            State::Ready | State::Held => self,
+        }
+    }
+
     /// What it waited for is there: tried again at once.
     #[must_use]
     pub fn answered(self, now: Moment) -> Work {

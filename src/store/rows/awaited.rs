@@ -1,6 +1,7 @@
 //! The table `awaited`: what people wait for who are quarantined, each thing by its key.
 
-use crate::domain::plan::awaited::Awaited;
+use crate::clock::Moment;
+use crate::domain::plan::awaited::{Awaited, Refused};
 use crate::store::StoreError;
 use crate::store::engine::{Tx, params};
 
@@ -25,6 +26,20 @@ pub fn all(c: &Tx, org: &str) -> Result<Vec<Awaited>, StoreError> {
     let mut select = c.prepare_cached("SELECT DISTINCT what FROM awaited WHERE org = ?1 ORDER BY what")?;
     let keys: Vec<String> = select.query_map([org], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(keys.iter().filter_map(|key| Awaited::parse(key)).collect())
+}
+
+/// Who waits for permissions and is quarantined: the org, the permission's key, and the person.
+pub fn refused(c: &Tx) -> Result<Vec<(String, String, Refused)>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT a.org, a.what, w.target, w.due_at, w.attempt FROM awaited a JOIN work w ON w.target = a.target
+         WHERE w.state = 1 AND w.dirty_rev > w.done_rev AND a.what >= 'permission ' AND a.what < 'permission!'
+         ORDER BY a.org, a.what, w.target",
+    )?;
+    let rows = select.query_map([], |row| {
+        let refused = Refused { target: row.get(2)?, due_at: Moment::from_millis(row.get(3)?), attempt: row.get(4)? };
+        Ok((row.get(0)?, row.get(1)?, refused))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Whether somebody waits for a login.

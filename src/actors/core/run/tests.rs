@@ -27,7 +27,9 @@ impl World {
     }
 
     pub fn context(&self) -> Context<'_> {
-        Context { rulebook: &self.rulebook, directory: &self.directory, now: self.now, backoff: Duration::from_secs(1) }
+        let backoff = Duration::from_secs(1);
+        let takes = |_: &Step| &["okta.users.userprofile.manage"][..];
+        Context { rulebook: &self.rulebook, directory: &self.directory, now: self.now, backoff, takes }
     }
 
     pub fn account(&self) -> Account {
