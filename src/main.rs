@@ -277,7 +277,7 @@ fn main() -> ExitCode {
                 commands::run::run(&config.path()?, dry_run, &renamed).await.map(|()| ExitCode::SUCCESS)
             }
             Command::Backup(options) => commands::backup::backup(&options),
-            Command::Restore(options) => commands::backup::restore(&options),
+            Command::Restore(options) => commands::backup::restore(&options).await,
             Command::MigrateStore(options) => commands::migrate_store::migrate_store(&options).await,
             Command::Completions { shell } => completions(shell),
             Command::Man { folder } => manual(&folder),

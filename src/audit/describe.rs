@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 
 /// Fields that say enough of a person who is seen for the first time.
 const SHOWN: [&str; 6] = ["departure_date", "departments", "employee_type", "job_title", "start_date", "user_status"];
+/// What was known was known from a copy of the store: what this service has done since it was made is not in it.
+const SINCE_COPY: &str =
+    "since the copy was made that the store was restored from, somebody (perhaps this service, before the restore) has";
 /// A profile with more new fields than these is one that was never seen before.
 const FEW: usize = 5;
 
@@ -84,7 +87,8 @@ pub fn describe(event: &Event) -> String {
             if it.login.starts_with("group \"") {
                 return format!("somebody else has deleted the {} in Okta{actor}", it.login);
             }
-            format!("somebody else has changed the account in Okta: {}{actor}", fields.join(", "))
+            let who = if it.since_copy { SINCE_COPY } else { "somebody else has" };
+            format!("{who} changed the account in Okta: {}{actor}", fields.join(", "))
         }
         Event::Reconciled(it) => {
             let report = it.report.as_ref().map(|path| format!("; the report is {path}")).unwrap_or_default();
@@ -139,6 +143,7 @@ pub fn describe(event: &Event) -> String {
         Event::Reached(it) => format!("{} takes messages again", who(&it.channel, it.recipient.as_deref())),
         Event::AlarmRaised(it) => it.raised(),
         Event::AlarmCleared(it) => it.message(),
+        Event::Restored(it) => it.message(),
         Event::Unknown { kind, detail } => format!("{kind}: {detail}"),
         Event::Misfit { kind, detail, why } => format!("{kind}, which this version cannot read ({why}): {detail}"),
     }

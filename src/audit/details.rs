@@ -326,6 +326,9 @@ pub struct Drifted {
     /// When the account was last known to be otherwise.
     #[serde(with = "instant")]
     pub known_at: Moment,
+    /// What was known was known from a copy of the store: it may be this service that has changed it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub since_copy: bool,
 }
 
 /// A whole org was read again and compared with Namely.

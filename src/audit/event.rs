@@ -13,6 +13,7 @@ use super::details::{
     Withheld,
 };
 use super::reach::{Reached, Unreached};
+use super::restore::Restored;
 use super::sign_in::{SignIn, SignInRefused};
 use super::viewing::Viewed;
 use crate::domain::guard::alarm::Alarm;
@@ -147,4 +148,6 @@ kinds! {
     /// Something keeps the service from its work, and somebody has to know.
     AlarmRaised(Alarm) = "alarm_raised",
     AlarmCleared(AlarmCleared) = "alarm_cleared",
+    /// The store is a copy of before.
+    Restored(Restored) = "restored",
 }

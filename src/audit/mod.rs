@@ -12,6 +12,7 @@ mod holds;
 mod instant;
 pub(crate) mod reach;
 pub mod record;
+pub mod restore;
 pub(crate) mod row;
 pub(crate) mod sign_in;
 pub(crate) mod verify;

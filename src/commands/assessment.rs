@@ -4,9 +4,10 @@ use super::failure::failed;
 use super::store::Found;
 use crate::actors::sealer::own_key;
 use crate::audit::custody::{forged, trusted};
+use crate::audit::restore::{Restore, without_replaced};
 use crate::audit::{Checkpoint, SigningKey, Verdict};
 use crate::config::place::{AuditKey, Place};
-use crate::store::{Gap, checkpoints, gap, identity, key_exchanges, verify_audit};
+use crate::store::{Gap, checkpoints, gap, identity, key_exchanges, restores, verify_audit};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeSet;
@@ -33,13 +34,20 @@ pub(super) struct Assessment {
     pub warnings: Vec<String>,
     /// What was removed.
     pub gap: Option<Gap>,
+    /// Copies of before that took the place of the store.
+    pub restores: Vec<Restore>,
+    /// Checkpoints of rows that these have replaced.
+    pub replaced: usize,
+    /// Whether what is in doubt is only a restore of which whoever asks does not know.
+    pub is_restored: bool,
 }
 
 impl Assessment {
-    /// `good`, `not vouched` or `broken`.
+    /// `good`, `restored`, `not vouched` or `broken`.
     pub fn word(&self) -> &'static str {
         match (self.verdict.is_good(), &self.doubt) {
             (false, _) => "broken",
+            (true, Some(_)) if self.is_restored => "restored",
             (true, Some(_)) => "not vouched",
             (true, None) => "good",
         }
@@ -56,7 +64,14 @@ impl Assessment {
 }
 
 /// Looks at the chain of rows, and at the checkpoints that vouch for it.
-pub(super) fn assess(opened: &Found, file: Option<&Path>, key: Option<&str>) -> anyhow::Result<Assessment> {
+///
+/// `known` are restores of which whoever asks knows, by the rows that tell of them.
+pub(super) fn assess(
+    opened: &Found,
+    file: Option<&Path>,
+    key: Option<&str>,
+    known: &[i64],
+) -> anyhow::Result<Assessment> {
     let place = &opened.place;
     let outside = file.unwrap_or(&place.checkpoints);
     let store = identity(&opened.store)?;
@@ -94,6 +109,9 @@ pub(super) fn assess(opened: &Found, file: Option<&Path>, key: Option<&str>) -> 
                 .to_owned(),
         );
     }
+    // What a restore has replaced was sealed too, and other rows have had the same numbers since.
+    let restores = restores(&opened.store)?;
+    let replaced = without_replaced(&restores, &mut sealed);
     sealed.sort_by_key(|checkpoint| checkpoint.seq);
     sealed.dedup_by_key(|checkpoint| checkpoint.seq);
     let (exchanges, gap) = (key_exchanges(&opened.store)?, gap(&opened.store)?);
@@ -127,7 +145,27 @@ pub(super) fn assess(opened: &Found, file: Option<&Path>, key: Option<&str>) -> 
     if let Some(gap) = gap.as_ref().filter(|gap| doubt.is_none() && gap.by.is_none()) {
         doubt = Some(gap.message());
     }
-    Ok(Assessment { verdict, from, doubt, key, keys, warnings, gap })
+    let is_open = |restore: &&Restore| restore.restored.loses() && !known.contains(&restore.seq);
+    let unknown = restores.iter().find(is_open).filter(|_| doubt.is_none()).cloned();
+    if let Some(restore) = &unknown {
+        let (seq, at, message) = (restore.seq, &restore.at, restore.restored.message());
+        doubt = Some(format!(
+            "row {seq} says that at {at} {message}. Whoever can write the store can say so too: if you know of this restore, say \
+             `--restored {seq}`; what is missing is in the file that `restore` has kept, and in the sinks of the audit"
+        ));
+    }
+    Ok(Assessment {
+        verdict,
+        from,
+        doubt,
+        key,
+        keys,
+        warnings,
+        gap,
+        restores,
+        replaced,
+        is_restored: unknown.is_some(),
+    })
 }
 
 /// That whoever can write the store can sign as well.

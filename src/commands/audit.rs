@@ -6,6 +6,7 @@ use super::place::ConfigFile;
 use super::prune::prune;
 use super::store::{Found, moment, open_store};
 use super::table::table;
+use crate::audit::restore::Restore;
 use crate::audit::{Event, Row};
 use crate::clock::Moment;
 use crate::domain::text::defused;
@@ -55,6 +56,9 @@ pub enum Action {
         /// The public key that signs them, in hexadecimal; that of the configuration without it
         #[arg(long, value_name = "KEY")]
         key: Option<String>,
+        /// A restore that you know of, by the row that tells of it: what it has replaced is no finding then; may be given several times
+        #[arg(long, value_name = "ROW")]
+        restored: Vec<i64>,
         /// Print one JSON document
         #[arg(long)]
         json: bool,
@@ -116,8 +120,9 @@ pub fn audit(action: &Action) -> anyhow::Result<ExitCode> {
     match action {
         Action::List { which, limit, json } => list(which, usize::try_from(*limit)?, *json),
         Action::Export { which, format, output } => export(which, *format, output.as_deref()),
-        Action::Verify { config, checkpoints, key, json } => {
-            verify(config, checkpoints.as_deref(), key.as_deref(), *json)
+        Action::Verify { config, checkpoints, key, restored, json } => {
+            let found = assess(&open_store(config)?, checkpoints.as_deref(), key.as_deref(), restored)?;
+            verify(&found, *json)
         }
         Action::Prune { config, before, by, yes } => prune(config, before, by.as_ref(), *yes),
     }
@@ -290,14 +295,12 @@ pub(super) fn write_csv(opened: &Found, filter: &Filter, out: impl Write) -> any
     Ok(written)
 }
 
-fn verify(config: &ConfigFile, file: Option<&Path>, key: Option<&str>, as_json: bool) -> anyhow::Result<ExitCode> {
-    let opened = open_store(config)?;
-    let found = assess(&opened, file, key)?;
-    let Assessment { verdict, from, doubt, key, keys, warnings, gap } = &found;
+fn verify(found: &Assessment, as_json: bool) -> anyhow::Result<ExitCode> {
+    let Assessment { verdict, from, doubt, key, keys, warnings, gap, restores, replaced, .. } = found;
     if as_json {
         let message = json!({
             "result": found.word(), "why": doubt, "key": key, "keys": keys, "warnings": warnings, "verdict": verdict, "checkpoints_from": from,
-            "pruned": gap,
+            "pruned": gap, "restores": restores, "replaced_checkpoints": replaced,
         });
         println!("{}", serde_json::to_string_pretty(&message)?);
         return Ok(found.code());
@@ -310,13 +313,19 @@ fn verify(config: &ConfigFile, file: Option<&Path>, key: Option<&str>, as_json: 
     }
     println!("{} rows, {} to {}", verdict.rows, verdict.first.unwrap_or(0), verdict.last.unwrap_or(0));
     gap.iter().for_each(|gap| println!("{}", gap.message()));
-    println!("{} checkpoints fit (from {from})", verdict.checkpoints);
+    for Restore { seq, at, restored } in restores {
+        println!("row {seq}, {at}: {}", restored.message());
+    }
+    let of_before =
+        if *replaced > 0 { format!(", and {replaced} are of rows that a restore has replaced") } else { String::new() };
+    println!("{} checkpoints fit (from {from}){of_before}", verdict.checkpoints);
     match (found.word(), verdict.vouched_to) {
         ("broken", Some(to)) => println!("broken: not as it was written; vouched for up to row {to} only"),
         ("broken", None) => println!("broken: not as it was written"),
         ("good", Some(to)) => {
             println!("good: nothing was edited, removed, exchanged or cut off up to row {to}; later rows hang on it")
         }
+        ("restored", _) => println!("restored: the chain of rows holds, but {}", doubt.as_deref().unwrap_or_default()),
         _ => println!(
             "not vouched: the chain of rows holds, but {}",
             doubt.as_deref().unwrap_or("nobody vouches for it")

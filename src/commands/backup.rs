@@ -1,14 +1,17 @@
 //! `backup` and `restore`: a copy of the store, made while the service goes on, and back from one.
 
 use super::place::ConfigFile;
-use super::store::open_store;
-use crate::audit::Row;
+use super::store::{decider, open_store};
+use crate::audit::restore::{Restored, without_replaced};
+use crate::audit::{Author, Row};
 use crate::clock::Clock;
 use crate::config::place::Known;
 use crate::domain::hex;
 use crate::domain::text::visible;
+use crate::metrics::Metrics;
 use crate::store::{
-    EndedAccess, Filter, Location, Store, beside, checkpoints, ended_access, filter_audit, lock, moved_to, verify_audit,
+    EndedAccess, Filter, Location, Store, beside, checkpoints, ended_access, filter_audit, last_row, lock, moved_to,
+    restored, restores, verify_audit,
 };
 use anyhow::{Context, bail};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -38,6 +41,9 @@ pub struct RestoreOptions {
     /// The configuration whose store the copy replaces
     #[command(flatten)]
     pub config: ConfigFile,
+    /// Who restores, for the audit; your user without it
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
@@ -46,6 +52,8 @@ pub struct RestoreOptions {
 /// What a copy holds.
 struct Sound {
     audit_rows: u64,
+    /// The number of the last of them.
+    last: i64,
     sha256: String,
 }
 
@@ -72,7 +80,7 @@ pub fn backup(options: &BackupOptions) -> anyhow::Result<ExitCode> {
 }
 
 /// Puts a copy in the place of the store. The service must be stopped; what was there is kept.
-pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
+pub async fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
     let store = Known::read(&options.config.path()?)?.place.store;
     let path = match store {
         Location::File(path) => path,
@@ -81,11 +89,15 @@ pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
         ),
         Location::Unknown { why, .. } => bail!("where the store is cannot be read from here: {why}"),
     };
-    let _lock = lock(&path)?;
+    let user = || decider(Some(&format!("user {}", rustix::process::getuid().as_raw())));
+    let by = decider(options.by.as_ref()).or_else(|_| user())?;
+    let locked = lock(&path)?;
     let sound = examine(&options.backup)?;
     not_moved(&path, &options.backup)?;
     let (ended, decided) = (ended_since(&path, &options.backup), decided_since(&path, &options.backup));
-    let stamp = Clock::system().now().millis();
+    let replaced_to = replaced_to(&path);
+    let now = Clock::system().now();
+    let stamp = now.millis();
     let fresh = beside(&path, ".restoring");
     std::fs::copy(&options.backup, &fresh).with_context(|| format!("{} could not be written", fresh.display()))?;
     std::fs::File::open(&fresh)?.sync_all()?;
@@ -97,11 +109,18 @@ pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
         }
     }
     std::fs::rename(&fresh, &path)?;
+    drop(locked); // whoever writes the row takes it
+    let author = Author::new(&*by.name, by.principal());
+    let copy = options.backup.display().to_string();
+    let replaced = Restored { copy, sha256: sound.sha256.clone(), last: sound.last, replaced_to, author };
+    let missing = replaced.missing();
+    let row = restored(&Location::File(path.clone()), replaced, now, Metrics::new().store).await;
+    let row = row.context("the copy is in the place of the store, and that could not be written down in it")?;
     if options.json {
         println!(
             "{}",
             json!({
-                "restored": path, "kept": kept, "audit_rows": sound.audit_rows, "sha256": sound.sha256,
+                "restored": path, "kept": kept, "row": row, "missing": missing, "audit_rows": sound.audit_rows, "sha256": sound.sha256,
                 "ended_since": ended.as_ref().ok(), "unknown": ended.as_ref().err().or(decided.as_ref().err()).map(|e| format!("{e:#}")),
                 "decided_since": decided.as_ref().ok(),
             })
@@ -114,9 +133,10 @@ pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
             kept.display()
         );
         println!(
-            "start the service: it reads both sides and does what has changed since. What was audited after the copy is \
-                  in the sinks and in the kept file only, and `audit verify` will say so"
+            "row {row} of its audit says so: {missing}; they are in the sinks and in the kept file only. `audit verify` answers \
+             \"restored\" to whoever does not say that they know of it (--restored {row})"
         );
+        println!("start the service: it reads both sides and does what has changed since");
         show_ended(&ended);
         show_decided(&decided);
     }
@@ -145,6 +165,11 @@ fn not_moved(store: &Path, copy: &Path) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// The last row of the store that is there; `None` where it cannot be read. Where there is none nothing is replaced.
+fn replaced_to(store: &Path) -> Option<i64> {
+    if store.exists() { last_row(&*Store::copy(store).ok()?).ok() } else { Some(0) }
 }
 
 /// What people have decided that the copy knows nothing of, besides the end of access, in the order of the audit.
@@ -248,11 +273,14 @@ fn examine(path: &Path) -> anyhow::Result<Sound> {
     if let Some(verdict) = c.examine().with_context(not_whole)? {
         bail!("{}: {verdict}", not_whole());
     }
-    let audit = verify_audit(&c, &checkpoints(&c)?, || ())?;
+    let mut sealed = checkpoints(&c)?;
+    without_replaced(&restores(&c)?, &mut sealed);
+    let audit = verify_audit(&c, &sealed, || ())?;
+    let last = last_row(&c)?;
     if let Some(finding) = audit.findings.first() {
         bail!("{}: its audit is not as it was written: {}", path.display(), finding.message);
     }
     drop(c);
     let bytes = std::fs::read(path)?;
-    Ok(Sound { audit_rows: audit.rows, sha256: hex(digest(&SHA256, &bytes).as_ref()) })
+    Ok(Sound { audit_rows: audit.rows, last, sha256: hex(digest(&SHA256, &bytes).as_ref()) })
 }

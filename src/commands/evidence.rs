@@ -37,6 +37,9 @@ pub struct Options {
     /// The folder of the pack; it must not exist yet
     #[arg(short = 'o', long = "output", value_name = "FOLDER")]
     pub output: PathBuf,
+    /// A restore that you know of, by the row that tells of it (`audit verify`); may be given several times
+    #[arg(long, value_name = "ROW")]
+    pub restored: Vec<i64>,
     /// Print one JSON document about it
     #[arg(long)]
     pub json: bool,
@@ -101,7 +104,7 @@ pub fn evidence(options: &Options) -> anyhow::Result<ExitCode> {
     if options.output.exists() {
         bail!("{} exists already: a pack is never written over", options.output.display());
     }
-    let audit = assess(&opened, None, None)?;
+    let audit = assess(&opened, None, None, &options.restored)?;
     let verdict = &audit.verdict;
     let (mut collector, names) = (Collector::new(&from.to_string(), &to.to_string()), RefCell::new(Names::default()));
     let bar = ProgressBar::new_spinner().with_style(

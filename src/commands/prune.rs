@@ -24,7 +24,7 @@ pub(super) fn prune(config: &ConfigFile, before: &str, by: Option<&String>, yes:
         )));
     }
     let by = decider(by)?;
-    if !assess(&opened, None, None)?.verdict.is_good() {
+    if !assess(&opened, None, None, &[])?.verdict.is_good() {
         bail!("the audit is not as it was written (see `audit verify`): nothing is removed from it");
     }
     let Some(which) = prunable(&opened.store, before)? else {

@@ -196,6 +196,7 @@ impl Event {
             | Audited::Reconfigured(_)
             | Audited::Drained(_)
             | Audited::StoreMoved(_)
+            | Audited::Restored(_)
             | Audited::Walk(_)
             | Audited::Started(_)
             | Audited::SignedIn(_)

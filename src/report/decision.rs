@@ -63,6 +63,7 @@ pub fn decided_by(event: &Event) -> Option<String> {
         | Event::Reached(_)
         | Event::AlarmRaised(_)
         | Event::AlarmCleared(_)
+        | Event::Restored(_)
         | Event::Unknown { .. }
         | Event::Misfit { .. } => None,
     }

@@ -246,6 +246,7 @@ impl Collector {
             | Event::Reached(_)
             | Event::AlarmRaised(_)
             | Event::AlarmCleared(_)
+            | Event::Restored(_)
             | Event::Unknown { .. }
             | Event::Misfit { .. } => {}
         }

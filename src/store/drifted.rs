@@ -3,7 +3,7 @@
 use super::engine::Tx;
 use super::rows::account::Owner;
 use super::rows::{account, target};
-use super::{StoreError, append, dirty};
+use super::{StoreError, append, dirty, restoring};
 use crate::audit::{Event, Record, details};
 use crate::clock::Moment;
 use crate::domain::plan::priority::Priority;
@@ -44,6 +44,7 @@ pub(super) fn note(c: &Tx, org: &str, one: &Drifted, correct: bool, now: Moment)
         changes: one.changes.clone(),
         actor: one.actor.clone(),
         known_at: one.known_at,
+        since_copy: restoring::is_of_copy(c, one.known_at)?,
     });
     append(c, &Record { target: one.target, org: Some(org.to_owned()), ..Record::general(now, drifted) })?;
     let Some(target) = one.target else { return Ok(()) };

@@ -30,6 +30,7 @@ impl Store {
                     changes: vec![change],
                     actor: one.actor.clone(),
                     known_at: now,
+                    since_copy: false,
                 });
                 append(c, &Record { org: Some(org.clone()), ..Record::general(now, drifted) })?;
                 if one.again == Some(true) {

@@ -8,7 +8,7 @@ use super::engine::Tx;
 use super::rows::account::Owner;
 use super::rows::meta::number;
 use super::rows::{account, org, work};
-use super::{Store, StoreError, accounts, anchors, append, cases, coverage, dirty, proof};
+use super::{Store, StoreError, accounts, anchors, append, cases, coverage, dirty, proof, restoring};
 use crate::audit::details::ListAccepted;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
@@ -277,8 +277,12 @@ impl List<'_> {
         };
         drifted::note(c, self.org, &drifted, correct, self.started)?;
         let fields: Vec<&str> = drifted.changes.iter().map(|change| change.field.as_str()).collect();
+        let who = match restoring::is_of_copy(c, known_at)? {
+            true => "since the copy was made that the store was restored from, somebody (perhaps this service) has",
+            false => "somebody else has",
+        };
         let why = format!(
-            "somebody else has changed in Okta: {}; `[reconcile] drift = \"correct\"` has such things corrected",
+            "{who} changed in Okta: {}; `[reconcile] drift = \"correct\"` has such things corrected",
             fields.join(", ")
         );
         work::change(c, owner.target, |work| work.remarked(why))

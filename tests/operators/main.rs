@@ -41,6 +41,7 @@ mod pruning;
 mod receivers;
 mod reconciliation;
 mod refusals;
+mod restored;
 mod roles;
 mod rotation;
 mod safeguards;

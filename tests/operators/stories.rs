@@ -113,8 +113,20 @@ impl Night {
         okta.users().any(|user| user.profile["login"] == login)
     }
 
-    fn ended(&self, who: &[usize]) -> usize {
+    pub fn ended(&self, who: &[usize]) -> usize {
         who.iter().filter(|n| self.status(**n) == Status::Deprovisioned).count()
+    }
+
+    /// Stops the service as `systemctl stop` does.
+    pub fn stop(&mut self) {
+        signal(&self.service, "-TERM");
+        let Night { workspace, service } = self;
+        wait_until("it has stopped", &workspace.log, || service.has_ended());
+    }
+
+    /// Starts it again.
+    pub fn start(&mut self) {
+        self.service = Running::service(&self.workspace.config, &self.workspace.log, None);
     }
 
     pub fn settle(&self) {

@@ -49,6 +49,7 @@ impl Lifecycle {
             ("merger.plan", file("merger.plan")),
             ("--group G", "--group Engineering".into()),
             ("--run N", "--run 1".into()),
+            ("--restored ROW", "--restored 1".into()),
         ])
     }
 

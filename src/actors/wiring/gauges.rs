@@ -3,11 +3,18 @@
 use super::alarms::due_news;
 use super::shared::Shared;
 use super::supervisor::TaskError;
+use crate::audit::Checkpoint;
+use crate::audit::custody::trusted;
+use crate::audit::restore::without_replaced;
 use crate::clock::Moment;
 use crate::domain::plan::leaver::WhyAccess;
 use crate::domain::{ChangeKind, Priority, Rulebook};
 use crate::metrics::Metrics;
-use crate::store::{Location, Store, StoreError, Vitals, beside, checkpoints, nodes, verify_audit, vitals};
+use crate::store::{
+    Location, Reader, Store, StoreError, Vitals, beside, checkpoints, identity, key_exchanges, nodes, restores,
+    verify_audit, vitals,
+};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const TICK: Duration = Duration::from_secs(5);
@@ -41,16 +48,17 @@ pub async fn keep_reading(Shared { store, clock, metrics, readiness, .. }: Share
     }
 }
 
-/// Looks through the whole file and verifies the audit, now and then until the task is dropped.
-pub async fn keep_verifying(Shared { store, clock, metrics, .. }: Shared) -> Result<(), TaskError> {
+/// Looks through the whole file and verifies the audit, also with the checkpoints that were written to a file, now and then until the
+/// task is dropped.
+pub async fn keep_verifying(Shared { store, clock, metrics, .. }: Shared, outside: PathBuf) -> Result<(), TaskError> {
     loop {
-        let place = store.place().clone();
+        let (place, outside) = (store.place().clone(), outside.clone());
         let verified = tokio::task::spawn_blocking(move || {
             let c = Store::reader(&place)?;
             c.verify_pages()?;
             // One view of both, so that a checkpoint that is written meanwhile is no finding.
             c.stand_still()?;
-            verify_audit(&c, &checkpoints(&c)?, || ())
+            verify_audit(&c, &sealed(&c, &outside)?, || ())
         });
         match verified.await {
             Ok(Ok(verdict)) => {
@@ -68,6 +76,24 @@ pub async fn keep_verifying(Shared { store, clock, metrics, .. }: Shared) -> Res
         }
         tokio::time::sleep(clock.real(VERIFIED_EVERY).max(SHORTEST_VERIFIED)).await;
     }
+}
+
+/// The checkpoints that vouch for the audit: those of the store, and of those outside the ones that the same keys have signed. What is
+/// missing of the end of a store shows in the latter alone.
+fn sealed(c: &Reader, outside: &Path) -> Result<Vec<Checkpoint>, StoreError> {
+    let (mut all, store) = (checkpoints(c)?, identity(c)?);
+    let text = std::fs::read_to_string(outside).unwrap_or_default();
+    let written = text.lines().filter_map(|line| serde_json::from_str::<Checkpoint>(line).ok());
+    let mut of_file: Vec<Checkpoint> = written.filter(|one| one.store == store && one.is_genuine(None)).collect();
+    if let Some(last) = all.last() {
+        let keys = trusted(&last.key, &key_exchanges(c)?, &all);
+        of_file.retain(|one| keys.contains(&one.key));
+        all.extend(of_file);
+    }
+    without_replaced(&restores(c)?, &mut all);
+    all.sort_by_key(|one| one.seq);
+    all.dedup_by(|one, before| (one.seq, &one.hash) == (before.seq, &before.hash));
+    Ok(all)
 }
 
 fn read(place: &Location, rules: &Rulebook, now: Moment, metrics: &Metrics) -> Result<Vitals, StoreError> {

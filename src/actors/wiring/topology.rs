@@ -226,8 +226,8 @@ fn keep_watching(config: &Config, shared: &Shared) {
     shared.supervisor.keep("sealer", "", move || keep_sealing(sealing.clone(), of.clone()));
     let of = shared.clone();
     shared.supervisor.keep("gauges", "", move || keep_reading(of.clone()));
-    let of = shared.clone();
-    shared.supervisor.keep("verifier", "", move || keep_verifying(of.clone()));
+    let (of, outside) = (shared.clone(), config.audit.sealing.file.clone());
+    shared.supervisor.keep("verifier", "", move || keep_verifying(of.clone(), outside.clone()));
 }
 
 /// What reads the tenants.

@@ -219,6 +219,8 @@ pub enum Closed {
     Suspended,
     /// It was deactivated.
     Deactivated,
+    /// It was deactivated since the copy was made that the store was restored from: by somebody else, or by this service.
+    SinceCopy,
 }
 
 /// What is known of an account that no user object of Okta shows: kept when the account is read again.
@@ -246,6 +248,9 @@ pub struct Marks {
     /// What somebody else had done to the account before the record said that access is over: no word of the record takes that back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_by_others: Option<Closed>,
+    /// It is known from a copy of the store and was not read since: what this service has done since the copy was made is not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub copied: bool,
     /// The status in which Okta refused to suspend the account. The next run that reads the account tries it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_suspended_in: Option<AccountStatus>,
@@ -395,8 +400,10 @@ impl Account {
         if self.is_awake() {
             self.marks.closed_by_others = None;
         } else if known.is_live() && !self.is_live() && !exit.is_some_and(|exit| exit.sent || exit.deactivated) {
-            self.marks.closed_by_others = Some(Closed::Deactivated);
+            let since_copy = known.marks.copied;
+            self.marks.closed_by_others = Some(if since_copy { Closed::SinceCopy } else { Closed::Deactivated });
         }
+        self.marks.copied = false;
     }
 
     /// Whether we have suspended it because access was to end.

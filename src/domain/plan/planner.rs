@@ -141,14 +141,19 @@ fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obs
             plan.steps.push(activate());
         }
         AccountStatus::Deprovisioned => {
-            let done = match account.marks.closed_by_others {
-                Some(Closed::Suspended) => "had suspended the Okta account before access ended",
-                _ => "has deactivated the Okta account",
+            const MEND: &str = "activate it in Okta if they should have it, then the rest follows";
+            let (done, mend) = match account.marks.closed_by_others {
+                Some(Closed::Suspended) => ("somebody else had suspended the Okta account before access ended", MEND),
+                Some(Closed::SinceCopy) => (
+                    "since the copy was made that the store was restored from, somebody (perhaps this service) has deactivated the \
+                     Okta account",
+                    "where access was ended by hand (`restore` has named them, the sinks of the audit have `access_ended`), end it \
+                     again with `end-access`; give it back in Okta only if nobody here has ended it",
+                ),
+                Some(Closed::Deactivated) | None => ("somebody else has deactivated the Okta account", MEND),
             };
             return Err(Obstacle {
-                why: format!(
-                    "active in Namely, but somebody else {done}: activate it in Okta if they should have it, then the rest follows"
-                ),
+                why: format!("active in Namely, but {done}: {mend}"),
                 read_again: true,
                 awaits: Vec::new(),
             });

@@ -43,6 +43,22 @@ pub fn save(c: &Tx, org: &str, account: &Account, matched: &[String], at: Moment
     Ok(())
 }
 
+/// Of every account it is known only what a copy says: a file of SQLite, with nobody else at work on it.
+pub fn are_copied(c: &Tx) -> Result<(), StoreError> {
+    let mut select = c.prepare("SELECT org, okta_id, doc FROM account")?;
+    let rows = select.query_map([], |row| Ok((row.get::<String>(0)?, row.get::<String>(1)?, row.get::<String>(2)?)))?;
+    for (org, okta_id, doc) in rows.collect::<Result<Vec<_>, _>>()? {
+        let mut account: Account = serde_json::from_str(&doc)?;
+        account.marks.copied = true;
+        c.prepare_cached("UPDATE account SET doc = ?3 WHERE org = ?1 AND okta_id = ?2")?.execute(params![
+            org,
+            okta_id,
+            serde_json::to_string(&account)?
+        ])?;
+    }
+    Ok(())
+}
+
 /// Writes what is known of an account beside what is looked up; when it was observed stays.
 pub fn save_document(c: &Tx, org: &str, account: &Account) -> Result<(), StoreError> {
     c.prepare_cached("UPDATE account SET doc = ?3 WHERE org = ?1 AND okta_id = ?2")?.execute(params![
