@@ -6,7 +6,8 @@ use crate::common::rig::{Rig, Setup, on_a_system};
 use crate::common::running::Running;
 use crate::common::wait::wait_until;
 use namely_okta_sync::sandbox::okta::users::Status;
-use namely_okta_sync::sandbox::population::Status as Hired;
+use namely_okta_sync::sandbox::population::{DEPARTMENTS, Hr, Person, Status as Hired};
+use namely_okta_sync::sandbox::world::today;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -329,5 +330,61 @@ fn a_group_that_the_service_has_made_is_known_at_once_to_whoever_plans_beside_it
         let cli = Cli::of(&rig);
         let (ok, text) = cli.run_beside(&["explain", &email]).await;
         assert!(ok && !text.contains("would add_group"), "{text}");
+    });
+}
+
+/// Only observing, with a rule that gives everybody of the first department an app.
+fn observing_with_payroll(text: String) -> String {
+    (observing(1).rewrite)(text) + &payroll()
+}
+
+fn payroll() -> String {
+    format!(
+        "\n[[mapping.apps]]\nname = \"payroll\"\napp = \"Payroll\"\nwhen = \"employee.department == '{}'\"\nuser_name = \"employee.email\"\n",
+        DEPARTMENTS[0]
+    )
+}
+
+#[test]
+fn the_app_and_the_manager_of_a_joiner_are_in_the_plan_and_every_call_that_is_counted_is_named() {
+    on_a_system(async {
+        let mut rig = Rig::new(Setup { rewrite: observing_with_payroll, ..Setup::of(30) });
+        rig.world.okta.core().seed_app("Payroll", &[], rig.world.clock.now());
+        rig.run().await;
+        rig.until("both sides were read", async |rig| rig.service().readiness.is_ready()).await;
+        let people = &rig.setup.people;
+        let boss = people.iter().position(|p| p.status == Hired::Active && !p.on_leave).expect("a manager");
+        let joiner = Hr::new(9, today(rig.world.clock.now())).joiner(1);
+        let joiner = Person { email: "joiner9@example.com".into(), department: 0, manager: Some(boss), ..joiner };
+        rig.hire(joiner.clone());
+        let cli = Cli::of(&rig);
+        let text = std::fs::read_to_string(&cli.config).expect("reads");
+        std::fs::write(&cli.config, text + &payroll()).expect("writes");
+        let planned = || {
+            let plan = cli.json(&["plan"]);
+            let found =
+                plan["people"].as_array().and_then(|all| all.iter().find(|one| one["profile"] == joiner.id.as_str()));
+            found.cloned().map(|one| (one, plan["summary"]["kinds"].clone()))
+        };
+        rig.until("they are planned", async |_| planned().is_some()).await;
+        let (one, kinds) = planned().expect("the joiner");
+        let changes = one["changes"].as_object().expect("changes");
+        assert!(one["changes"]["add_group"].to_string().contains("Payroll"), "{one:#}");
+        assert!(
+            one["changes"]["link_manager"][0].as_str().is_some_and(|words| words.starts_with("linked to the manager")),
+            "{one:#}"
+        );
+        let named: usize = changes.values().filter_map(Value::as_array).map(Vec::len).sum();
+        assert_eq!(one["calls"], named, "every call is named: {one:#}");
+        for kind in ["create", "add_group", "link_manager"] {
+            assert!(kinds[kind].as_u64() >= Some(1), "{kind} of {kinds}");
+        }
+        assert_eq!(one["rules"]["Payroll"].as_str().map(|rule| rule.contains("mapping.apps")), Some(true), "{one:#}");
+        let (_, explained) = cli.run(&["explain", "joiner9@example.com"]);
+        let explained = explained.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            explained.contains("app \"Payroll\" given") && explained.contains("linked to the manager"),
+            "{explained}"
+        );
     });
 }

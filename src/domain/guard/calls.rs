@@ -29,13 +29,32 @@ const NEW: &str = "new account";
 /// Calls, by the name of their step.
 pub type Calls = BTreeMap<&'static str, usize>;
 
-/// The calls that `first` and all that follows from it take. `directory` has the groups that it makes.
-pub fn calls(case: &Case, first: &Plan, rulebook: &Rulebook, directory: &mut Cow<Directory>, now: Moment) -> Calls {
+/// What a plan leads to.
+#[derive(Clone, Debug, Default)]
+pub struct Course {
+    /// The calls that it and all that follows from it take.
+    pub calls: Calls,
+    /// What follows once the account is there that it makes: the writes, and the rules behind them.
+    pub later: Plan,
+}
+
+/// Where `first` leads, carried out in thought. `directory` has the groups that it makes.
+pub fn course(case: &Case, first: &Plan, rulebook: &Rulebook, directory: &mut Cow<Directory>, now: Moment) -> Course {
+    let joins = case.account.is_none();
+    let mut later = Plan::default();
     let mut case = case.clone();
     let mut asked: Vec<Step> = Vec::new();
     let mut calls = before(&case, rulebook, directory, now);
     let mut plan = first.clone();
-    for _ in 0..PLANS {
+    for nth in 0..PLANS {
+        if joins && nth > 0 {
+            let writes = plan.steps.iter().filter(|step| step.is_write() && !first.steps.contains(step));
+            let new: Vec<Step> = writes.filter(|step| !later.steps.contains(step)).cloned().collect();
+            later.steps.extend(new);
+            later.rules.extend(plan.rules.clone());
+            later.grants.extend(plan.grants.iter().cloned());
+            later.admits.extend(plan.admits.iter().cloned());
+        }
         let mut sent = 0;
         let mut steps = plan.steps.iter().cloned().peekable();
         while let Some(step) = steps.next() {
@@ -65,13 +84,13 @@ pub fn calls(case: &Case, first: &Plan, rulebook: &Rulebook, directory: &mut Cow
             // The link of somebody whose manager has no account yet is written once there is one.
             Ok(last) if last.awaits_manager => {
                 *calls.entry(SET_MANAGER).or_default() += 1;
-                return calls;
+                later.awaits_manager = joins;
+                return Course { calls, later };
             }
-            Ok(_) => return calls,
-            Err(_) => return calls,
+            Ok(_) | Err(_) => return Course { calls, later },
         }
     }
-    calls
+    Course { calls, later }
 }
 
 /// What a run reads before it plans anything: whoever comes back is looked at first, and memberships that nobody is sure of.

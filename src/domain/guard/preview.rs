@@ -3,7 +3,7 @@
 use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
 use crate::domain::account::group_rule::Foretold;
-use crate::domain::guard::calls::{Calls, calls};
+use crate::domain::guard::calls::{Calls, Course, course};
 use crate::domain::guard::change::{sift_calls, summary};
 use crate::domain::guard::okta_rules;
 use crate::domain::guard::planned::foresee;
@@ -143,8 +143,10 @@ pub fn preview(about: About, rulebook: &Rulebook, directory: &mut Cow<Directory>
                 }
                 preview.remarks.clone_from(&plan.remarks);
                 if !plan.steps.is_empty() {
-                    preview.steps = calls(case, &plan, rulebook, directory, now);
-                    preview.calls = preview.steps.values().sum();
+                    let Course { calls, later } = course(case, &plan, rulebook, directory, now);
+                    preview.calls = calls.values().sum();
+                    preview.steps = calls;
+                    follow(&mut preview, later, rejected, former);
                 }
                 preview.obstacle = plan.unfinished.filter(|_| plan.steps.is_empty());
                 // Without the account nothing is done.
@@ -175,6 +177,20 @@ fn without(plan: Plan, rejected: &Rejected, former: Option<&str>, left_out: &mut
         left_out.extend(reasons.map(|why| (*change, why.to_owned())));
     }
     Plan { steps: sifted.steps, ..plan }
+}
+
+/// What a joiner gets once the account is there: without what somebody has rejected.
+fn follow(preview: &mut Preview, later: Plan, rejected: &Rejected, former: Option<&str>) {
+    let awaits_manager = later.awaits_manager;
+    let later = without(later, rejected, former, &mut preview.rejected);
+    for (change, words) in summary(&later, former) {
+        preview.changes.entry(change).or_default().extend(words);
+    }
+    if awaits_manager && !preview.rejected.contains_key(&ChangeKind::LinkManager) {
+        let words = preview.changes.entry(ChangeKind::LinkManager).or_default();
+        words.push("linked to the manager, once the manager has an account".to_owned());
+    }
+    preview.rules.extend(later.rules);
 }
 
 fn login(case: &Case) -> String {
