@@ -199,7 +199,32 @@ fn command() -> clap::Command {
     let commands = GROUPS.iter().map(group).collect::<Vec<_>>().join("\n\n");
     let help = format!("{{about}}\n\n{{usage-heading}} {{usage}}\n\n{commands}\n\nOptions:\n{{options}}\n\n{AFTER}\n");
     let about = fitting(command.get_about().map(ToString::to_string).unwrap_or_default(), 0);
-    command.about(about).help_template(help)
+    let command = command.about(about).help_template(help);
+    match commands::columns() {
+        Some(columns) => command.mut_subcommands(|sub| with_fitted_help(sub, columns, 0)),
+        None => command,
+    }
+}
+
+/// The same with the help of each option in lines that fit the terminal beside the widest option. What it is about stands in a list
+/// too, where `taken` columns before it are taken.
+fn with_fitted_help(command: clap::Command, columns: usize, taken: usize) -> clap::Command {
+    const FEWEST: usize = 24;
+    let width = |arg: &clap::Arg| {
+        let long = arg.get_long().map_or(0, |long| long.len() + 2);
+        let values = arg.get_value_names().filter(|_| arg.get_action().takes_values()).unwrap_or_default();
+        6 + long + values.iter().map(|name| name.len() + 3).sum::<usize>()
+    };
+    let room = columns.saturating_sub(command.get_arguments().map(width).max().unwrap_or_default() + 3).max(FEWEST);
+    let fit = |text: String, columns| commands::wrapped(&text, columns, 0);
+    let about = command.get_about().map(|about| fit(about.to_string(), columns - taken.min(columns / 2)));
+    let names = command.get_subcommands().map(|sub| sub.get_name().len()).max().unwrap_or_default();
+    let command = command.mut_args(|arg| match arg.get_help().map(ToString::to_string) {
+        Some(help) => arg.help(fit(help, room)),
+        None => arg,
+    });
+    let command = command.mut_subcommands(|sub| with_fitted_help(sub, columns, names + 4));
+    about.map_or(command.clone(), |about| command.about(about))
 }
 
 /// What a shell says of a program whose reader has gone.

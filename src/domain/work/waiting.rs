@@ -29,7 +29,7 @@ impl HoldText<'_> {
     pub fn sentence(&self) -> String {
         let Self { people, scope, rule, .. } = self;
         let who = if *people == 1 { "1 person is".to_owned() } else { format!("{people} people are") };
-        let cause = self.cause.map(|cause| format!(", after {cause}")).unwrap_or_default();
+        let cause = self.cause.map(|cause| format!(", after {}", read(self.change, cause))).unwrap_or_default();
         format!("{who} {} ({scope}){cause}: {rule}; {}", awaits(self.change), self.unusual())
     }
 
@@ -45,6 +45,16 @@ impl HoldText<'_> {
             0 => format!("{share}the first such hold in {EARLIER_DAYS} days"),
             n => format!("{share}after {n} such hold{} in {EARLIER_DAYS} days", if n == 1 { "" } else { "s" }),
         }
+    }
+}
+
+/// A cause as it may be said of this kind: who is to get an account was read, and nobody need have edited anything.
+fn read(change: ChangeKind, cause: &str) -> String {
+    match change {
+        ChangeKind::Create | ChangeKind::Adopt => cause
+            .replace("1 edit in Namely", "1 profile was read in Namely")
+            .replace("edits in Namely", "profiles were read in Namely"),
+        _ => cause.to_owned(),
     }
 }
 
@@ -142,6 +152,12 @@ mod tests {
             text.sentence(),
             "30 people are to be deactivated (acme), after 30 edits in Namely within 1 s: at most 10 an hour, of whom 0 were let \
              through or held before; 25 % of 120 live accounts, the first such hold in 90 days"
+        );
+        let first = HoldText { change: ChangeKind::Create, cause: Some("10 edits in Namely within 1 s"), ..text };
+        assert!(
+            first.sentence().contains("after 10 profiles were read in Namely within 1 s: "),
+            "{}",
+            first.sentence()
         );
         let alone =
             HoldText { people: 1, cause: None, population: None, earlier: 1, rule: "two people must agree", ..text };
