@@ -4,9 +4,9 @@
 //! **Invariant:** whatever the bytes, a parser ends: with a value, or with an error for a person. What it keeps can be stored and
 //! read again as it was, and leads to no other server.
 
+use crate::admin::saved::SavedPlan;
 use crate::audit::{Row, StoredRow, Verifier};
 use crate::clock::Moment;
-use crate::commands::saved::SavedPlan;
 use crate::config::{Config, read_table};
 use crate::domain::account::group_rule::{OktaRule, Prospect, RuledAccount, foretell};
 use crate::domain::mapping::expr::Engine;

@@ -63,9 +63,11 @@ fn seen_of_one(ask: Ask, parts: &[String], query: &Value) -> Option<&'static str
     let is_named = query["person"].is_string();
     match ask {
         Ask::Target => Some("all that is known"),
+        Ask::PlannedPerson => Some("what a plan would do"),
         Ask::Person => Some("what happened"),
         Ask::Link if !parts.is_empty() => Some("the link to an account"),
         Ask::Links if is_named => Some("the link to an account"),
+        Ask::MappingTest | Ask::TestMapping => Some("what the mapping says"),
         Ask::Audit if is_named => Some("rows of the audit"),
         Ask::UndoPreview if is_named => Some("what an undo would restore"),
         Ask::People if query["profile"].is_string() => Some("the line in the list of people"),
@@ -77,8 +79,8 @@ impl Decisions {
     /// Whom something that was asked is about, in each org.
     fn asked_about(&self, c: &Tx, ask: Ask, parts: &[String], query: &Value) -> Result<Vec<(String, i64)>, Refusal> {
         let named = match ask {
-            Ask::Target => {
-                let target = self.number("target", &parts[0])?;
+            Ask::Target | Ask::PlannedPerson => {
+                let target = self.number("target", parts.last().map_or("", String::as_str))?;
                 let org = crate::store::org_of(c, target)?;
                 return Ok(org.map(|org| (org, target)).into_iter().collect());
             }

@@ -5,12 +5,10 @@ use super::routes::Ask;
 use crate::clock::Moment;
 use crate::domain::{ChangeKind, Decider, Rulebook};
 use crate::store::{
-    Approval, Ballot, Linked, Location, Operator, OperatorRequest, Opined, Opinion, Planned, Store, StoreError, Tx,
-    Unfit, Voted, accept_adoption, accept_list, account_of_decider, adoption, approve, cancel, drain, find, gone_group,
-    held_people, holds, identity, linked, may_decide, opine, org_of_hold, pause_and_wait, request, resume, retry,
-    reverse, split_outlook, vote,
+    Ballot, Linked, Location, OperatorRequest, Opined, Opinion, Store, StoreError, Tx, Voted, accept_adoption,
+    accept_list, account_of_decider, adoption, cancel, drain, find, gone_group, held_people, linked, may_decide, opine, org_of_hold,
+    pause_and_wait, request, resume, retry, reverse, split_outlook, vote,
 };
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -326,37 +324,6 @@ impl Decisions {
         }
         Ok(json!({ "retried": people, "by": by.name }))
     }
-
-    /// Approves what a saved plan says of people, as far as the same would be done now.
-    fn approve_plan(&self, c: &Operator, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
-        let people: Vec<Approval> = people(body)?;
-        let mut targets = BTreeSet::new();
-        if let Some(twice) = people.iter().find(|person| !targets.insert(person.target)) {
-            let message = format!("target {} stands in the plan more than once: name each person once", twice.target);
-            return Err(Refusal::Bad(message));
-        }
-        let text = |key: &str| body[key].as_str().unwrap_or_default();
-        if body["store"].as_str().is_some_and(|named| identity(c).map_or(true, |known| known != named)) {
-            return Err(Refusal::Conflict("the plan was made of another store; make it anew of this one".into()));
-        }
-        let expires = body["expires"].as_str().map(str::parse::<jiff::Timestamp>).transpose();
-        let no_time = |_| Refusal::Bad("expires is no time that can come; write 2026-05-04T06:00:00Z".into());
-        let expires = expires.map_err(no_time)?.map(Moment::from);
-        if expires.is_some_and(|expires| expires <= now) {
-            return Err(Refusal::Conflict("the plan has expired; make it anew".into()));
-        }
-        let strict = body["strict"].as_bool().unwrap_or(false);
-        let plan = Planned { checksum: text("plan"), rules: text("rules"), expires, people: &people, strict };
-        let taken = approve(c, self.rules()?, &plan, by, now).map_err(|e| match e {
-            Unfit::Unknown(_) => Refusal::NotFound(e.to_string()),
-            Unfit::OtherRules | Unfit::NotRead(_) => Refusal::Conflict(e.to_string()),
-            Unfit::Store(e) => e.into(),
-        })?;
-        Ok(json!({
-            "approved": taken.approved.len(), "targets": taken.approved, "refused": taken.refused,
-            "expires": taken.expires, "waits": waits(c, &taken.approved)?, "by": by.name,
-        }))
-    }
 }
 
 /// That a word names nobody who is known.
@@ -389,27 +356,6 @@ fn several(links: &[Linked], word: &str) -> Option<String> {
     });
     let which = which.collect::<Vec<_>>().join(", ");
     Some(format!("{word:?} is several people: name one of them by profile or login: {which}"))
-}
-
-/// What one approval of these people does not decide.
-fn waits(c: &Tx, approved: &[i64]) -> Result<Vec<String>, StoreError> {
-    let approved: BTreeSet<i64> = approved.iter().copied().collect();
-    let mut message = Vec::new();
-    for hold in holds(c, false)?.into_iter().filter(|hold| hold.needs > 1) {
-        let held = held_people(c, hold.id)?.into_iter().filter(|held| approved.contains(&held.target));
-        message.extend(held.map(|held| {
-            let (change, needs, id) = (&hold.change, hold.needs, hold.id);
-            format!(
-                "{}: {change} needs {needs} people; each applies this plan, or decides with `holds approve {id}`",
-                held.name
-            )
-        }));
-    }
-    Ok(message)
-}
-
-fn people<T: DeserializeOwned>(body: &Value) -> Result<Vec<T>, Refusal> {
-    serde_json::from_value(body["people"].clone()).map_err(|e| Refusal::Bad(format!("people cannot be read: {e}")))
 }
 
 /// The targets that a body lists, each once.

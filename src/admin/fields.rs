@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 pub enum Kind {
     /// Text with at least one letter or digit of any script.
     Text,
+    /// The same of many lines: a part of a file.
+    Document,
     /// `true` or `false`.
     Flag,
     /// A whole number.
@@ -24,9 +26,13 @@ pub enum Kind {
 const LONGEST_LIST: usize = 100_000;
 /// Characters that a text has at most.
 const LONGEST_TEXT: usize = 10_000;
+/// Characters that a part of a file has at most.
+const LONGEST_DOCUMENT: usize = 500_000;
 
 /// Bytes that a body has at most, unless it lists people.
 const LARGEST_BODY: usize = 64 << 10;
+/// Bytes of a body that holds a part of a file.
+const LARGEST_DOCUMENT: usize = 4 << 20;
 /// Bytes of a body that lists people: a plan for everybody.
 const LARGEST_LIST: usize = 64 << 20;
 /// Values that a body has at most: twenty of each of 100,000 people.
@@ -39,6 +45,7 @@ impl Kind {
         let list = |items: Value| json!({ "type": "array", "minItems": 1, "maxItems": LONGEST_LIST, "items": items });
         match self {
             Kind::Text => text,
+            Kind::Document => json!({ "type": "string", "minLength": 1, "maxLength": LONGEST_DOCUMENT }),
             Kind::Flag => json!({ "type": "boolean" }),
             Kind::Number => json!({ "type": "integer" }),
             Kind::Texts => list(text),
@@ -53,7 +60,7 @@ impl Kind {
 
     const fn message(self) -> &'static str {
         match self {
-            Kind::Text => "a string",
+            Kind::Text | Kind::Document => "a string",
             Kind::Flag => "true or false",
             Kind::Number => "an integer",
             Kind::Texts => "a list of strings",
@@ -72,7 +79,7 @@ impl Kind {
                 n if n > LONGEST_LIST => Some(format!("has more than {LONGEST_LIST} items: ask for fewer at a time")),
                 _ => items.iter().find_map(|item| match (self, item) {
                     (Kind::Texts, Value::String(text)) => {
-                        nothing_said(text).map(|what| format!("has an entry that {what}"))
+                        nothing_said(text, LONGEST_TEXT).map(|what| format!("has an entry that {what}"))
                     }
                     (Kind::Numbers, number) if number.is_i64() => None,
                     (Kind::People, Value::Object(_)) => None,
@@ -81,7 +88,8 @@ impl Kind {
             };
         }
         match (self, value) {
-            (Kind::Text, Value::String(text)) => nothing_said(text),
+            (Kind::Text, Value::String(text)) => nothing_said(text, LONGEST_TEXT),
+            (Kind::Document, Value::String(text)) => nothing_said(text, LONGEST_DOCUMENT),
             (Kind::Flag, Value::Bool(_)) => None,
             (Kind::Number, number) if number.is_i64() => None,
             _ => no(),
@@ -90,12 +98,12 @@ impl Kind {
 }
 
 /// What is wrong with a text, if it is.
-fn nothing_said(text: &str) -> Option<String> {
+fn nothing_said(text: &str, longest: usize) -> Option<String> {
     if !text.chars().any(char::is_alphanumeric) {
         return Some("says nothing: it needs at least one letter or digit".into());
     }
-    let long = text.chars().count() > LONGEST_TEXT;
-    long.then(|| format!("has more than {LONGEST_TEXT} characters: say it in fewer"))
+    let long = text.chars().count() > longest;
+    long.then(|| format!("has more than {longest} characters: say it in fewer"))
 }
 
 /// One field of a body or of a query.
@@ -116,7 +124,11 @@ pub(super) const fn field(name: &'static str, kind: Kind, required: bool, about:
 
 /// Bytes that a body with these fields has at most.
 pub(super) fn largest(fields: &[Field]) -> usize {
-    if fields.iter().any(|field| field.kind.is_list()) { LARGEST_LIST } else { LARGEST_BODY }
+    match fields {
+        _ if fields.iter().any(|field| field.kind.is_list()) => LARGEST_LIST,
+        _ if fields.iter().any(|field| field.kind == Kind::Document) => LARGEST_DOCUMENT,
+        _ => LARGEST_BODY,
+    }
 }
 
 /// Reads the body of a request: an object with these fields, of their types.

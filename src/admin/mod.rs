@@ -1,6 +1,8 @@
 //! Metrics, health and the admin API over HTTP, on a thread of their own: they answer while the pipeline is busy or stuck.
 
 pub(crate) mod answers;
+mod approving;
+mod asked;
 pub(crate) mod asker;
 mod audit_rows;
 pub(crate) mod auth;
@@ -12,12 +14,16 @@ pub(crate) mod explained;
 pub(crate) mod fields;
 mod guesses;
 pub(crate) mod hook;
+pub(crate) mod mapping;
 mod missing;
 mod next;
 pub mod openapi;
 mod pausing;
 pub mod people;
+pub(crate) mod planned;
+mod plans;
 pub mod routes;
+pub(crate) mod saved;
 mod sight;
 pub(crate) mod state;
 pub(crate) mod tls;
@@ -40,7 +46,9 @@ use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use decisions::{Decisions, Refusal, Rules};
 use guesses::Guesses;
+use mapping::Bench;
 use people::People;
+use plans::Plans;
 use prometheus::core::Collector;
 use routes::{Ask, Lost};
 use secrecy::SecretString;
@@ -105,6 +113,10 @@ pub struct Served {
     pub hide_groups_from_hr: bool,
     /// At whom was looked in the last minutes.
     pub viewings: Viewings,
+    /// Plans that were made to be looked at.
+    pub plans: Plans,
+    /// What is kept of the mapping between two looks.
+    pub bench: Bench,
     /// Pages for people; nothing but the API without it.
     pub mount: Option<Mount>,
 }
@@ -139,6 +151,8 @@ impl Served {
             people: People::default(),
             hide_groups_from_hr: service.admin.hide_groups_from_hr,
             viewings: Viewings::default(),
+            plans: Plans::default(),
+            bench: Bench::default(),
             mount: None,
         }
     }
@@ -164,6 +178,8 @@ impl Served {
             people: People::default(),
             hide_groups_from_hr: config.admin.hide_groups_from_hr,
             viewings: Viewings::default(),
+            plans: Plans::default(),
+            bench: Bench::default(),
             mount: None,
         }
     }
@@ -172,6 +188,12 @@ impl Served {
     #[must_use]
     pub fn with(self, mount: Option<Mount>) -> Self {
         Self { mount, ..self }
+    }
+
+    /// What the service says of itself, if it is this process that serves.
+    fn running(&self) -> Option<Running> {
+        self.keeper.as_ref()?;
+        Some(Running::new(self.readiness.reasons(), self.readiness.notices(), &self.metrics.text()))
     }
 
     fn decisions(&self) -> Decisions {
@@ -195,15 +217,17 @@ impl Served {
     /// the store: for threads that may wait.
     pub fn read(&self, asker: &Asker, ask: Ask, parts: &[String], query: &Value) -> Result<Option<Value>, Refusal> {
         asker.may(ask)?;
-        let running = || {
-            self.keeper.as_ref()?;
-            let running = Running::new(self.readiness.reasons(), self.readiness.notices(), &self.metrics.text());
-            Some(running.with_alarms(self.readiness.alarms()))
-        };
         self.store_answers()?;
         let (decisions, now) = (self.decisions(), self.clock.now());
         self.viewings.written(&decisions, asker, (ask, parts, query), now)?;
-        let mut seen = decisions.read(ask, parts, query, running, now)?;
+        if let Some(seen) = self.plans.read(&decisions, ask, (parts, query), now)? {
+            return Ok(Some(seen));
+        }
+        let rules = (self.rules.load(), now);
+        if let Some(seen) = self.bench.read(&decisions, ask, (parts, query), rules)? {
+            return Ok(Some(seen));
+        }
+        let mut seen = decisions.read(ask, parts, query, || self.running(), now)?;
         if let (Some(seen), Some(keeper)) = (&mut seen, &self.keeper) {
             pausing::complete(keeper, seen);
         }
@@ -232,6 +256,10 @@ impl Served {
             }
             Ask::Reload => return reload(self, by.clone()).await,
             Ask::Poll => return poll(self, &body).await,
+            Ask::DiffMapping => {
+                return self.bench.diff(self.decisions(), self.rules.load(), by, (&body, self.clock.now()));
+            }
+            Ask::MakePlan => return self.plans.make(self.decisions(), self.running(), by, (&body, self.clock.now())),
             _ => {}
         }
         let (decisions, now) = (self.decisions(), self.clock.now());
@@ -243,8 +271,17 @@ impl Served {
             Some(decided) => decided?,
             None => {
                 self.store_answers()?;
-                let by = by.clone();
-                let decided = web::block(move || decisions.decide(ask, &by, &parts, &body, now)).await;
+                let (asker, by, plans, viewings) =
+                    (asker.clone(), by.clone(), self.plans.clone(), self.viewings.clone());
+                let decided = web::block(move || match ask {
+                    Ask::ApproveKept => plans.approve(&decisions, &by, (&parts[0], &body), now).map(Some),
+                    Ask::TestMapping => {
+                        viewings.written(&decisions, &asker, (ask, &parts, &body), now)?;
+                        decisions.tested(&body, body["mapping"].as_str(), now).map(Some)
+                    }
+                    _ => decisions.decide(ask, &by, &parts, &body, now),
+                })
+                .await;
                 let decided = decided.map_err(|e| Refusal::Failed(e.to_string()))??;
                 decided.ok_or_else(|| Refusal::NotFound("nothing is decided here".into()))?
             }

@@ -2,6 +2,10 @@
 
 pub use super::fields::{Field, Kind};
 
+use super::asked::{
+    AUDIT, DECIDED_TOO, DECISION, EDITED, EDITED_FOR_ONE, MISSING, NEW_PLAN, ORG, PEOPLE, PLAN, PLAN_APPROVAL,
+    SAVED_PLAN, TESTED, UNDO_FROM, UNDO_ORG, UNDO_PERSON, UNDO_RUN, UNDO_TO,
+};
 use super::fields::{self, field};
 use crate::config::Permission;
 
@@ -45,7 +49,19 @@ pub enum Ask {
     Split,
     AcceptReview,
     RejectReview,
+    Plans,
+    MakePlan,
+    Plan,
+    PlannedPerson,
+    PlanFile,
+    ApproveKept,
     ApprovePlan,
+    Mapping,
+    MappingTest,
+    TestMapping,
+    DiffMapping,
+    MappingDiffs,
+    MappingDiff,
     UndoPreview,
     Undo,
     Release,
@@ -94,35 +110,6 @@ const fn act(ask: Ask, path: &'static str, needs: Permission, about: &'static st
 const fn with(needs: Permission, route: Route) -> Route {
     Route { needs, ..route }
 }
-
-const DECISION: &[Field] = &[
-    field("code", Kind::Text, true, "the code of what was shown: the decision is bound to it"),
-    field(
-        "targets",
-        Kind::Numbers,
-        false,
-        "only these people of the hold, by the target that it shows; all without it",
-    ),
-    field("people", Kind::Texts, false, "the same by profile, email, login or full name"),
-    field("departments", Kind::Texts, false, "only people of these departments, as the hold shows them"),
-    field("except", Kind::Texts, false, "without these: profile, email, login or full name"),
-];
-
-const MISSING: &[Field] = &[
-    field("person", Kind::Text, true, "profile, email, login or full name"),
-    field("why", Kind::Text, true, "for the audit"),
-];
-
-const DECIDED_TOO: &[Field] = &[field("all", Kind::Flag, false, "also what was decided")];
-
-const ORG: Field = field("org", Kind::Text, true, "in this org");
-
-const UNDO_ORG: Field = field("org", Kind::Text, false, "only in this org");
-const UNDO_RUN: Field = field("run", Kind::Number, false, "what was done in this run of the service");
-const UNDO_PERSON: Field =
-    field("person", Kind::Text, false, "what was done to them: profile, email, login or full name");
-const UNDO_FROM: Field = field("from", Kind::Text, false, "what was done from then on, as 2026-05-04T06:00:00Z");
-const UNDO_TO: Field = field("to", Kind::Text, false, "what was done until then");
 
 impl Route {
     /// Bytes that a body of it has at most.
@@ -202,21 +189,7 @@ pub const ROUTES: &[Route] = &[
             Ask::People,
             "/people",
             "Everybody, searched, sorted and page by page; what is listed was so at the time that the answer says.",
-            &[
-                field(
-                    "text",
-                    Kind::Text,
-                    false,
-                    "words of a name, email, login, department, title or id, in any alphabet",
-                ),
-                field("org", Kind::Text, false, "only in this org"),
-                field("state", Kind::Text, false, "only who is quarantined, held, undecided, under way or done"),
-                field("profile", Kind::Text, false, "only the person of this profile"),
-                field("leavers", Kind::Flag, false, "only whose access is over, or who has a last day"),
-                field("sort", Kind::Text, false, "by this field of a person; from the end with - in front of it"),
-                field("page", Kind::Number, false, "this page, from 1 on"),
-                field("size", Kind::Number, false, "people of a page; 50 without it"),
-            ],
+            PEOPLE,
         ),
     ),
     with(
@@ -234,21 +207,7 @@ pub const ROUTES: &[Route] = &[
             Ask::Audit,
             "/audit",
             "Rows of the audit, the newest first; `next` says before which row the search goes on.",
-            &[
-                field("text", Kind::Text, false, "rows that say this somewhere: a name, an actor, an id of a request"),
-                field("person", Kind::Text, false, "about them: profile, email, login or full name"),
-                field("kind", Kind::Text, false, "of this kind"),
-                field(
-                    "routine",
-                    Kind::Flag,
-                    false,
-                    "also what happens with every change; without it only what people ask about",
-                ),
-                field("from", Kind::Text, false, "written then or later, as 2026-05-04T06:00:00Z"),
-                field("to", Kind::Text, false, "written before then"),
-                field("before", Kind::Number, false, "older than this row"),
-                field("size", Kind::Number, false, "so many rows, 100 without it, 10,000 at most"),
-            ],
+            AUDIT,
         ),
     ),
     choose(Ask::Holds, "/holds", "What waits for a decision.", DECIDED_TOO),
@@ -352,25 +311,77 @@ pub const ROUTES: &[Route] = &[
             field("profile", Kind::Text, true, "the UUID of the profile"),
         ],
     ),
+    read(
+        Ask::Plans,
+        "/plans",
+        "Plans that were made to be looked at, the newest first: kept for a day, and not over a restart.",
+    ),
+    act(
+        Ask::MakePlan,
+        "/plans",
+        Permission::State,
+        "Make a plan of what has been read: nothing is asked and nothing is written. What is answered names it.",
+        NEW_PLAN,
+    ),
+    choose(Ask::Plan, "/plans/{plan}", "A plan in numbers, its code, and its people page by page.", PLAN),
+    read(
+        Ask::PlannedPerson,
+        "/plans/{plan}/people/{target}",
+        "What a plan says of somebody, and whether it is so now.",
+    ),
+    read(Ask::PlanFile, "/plans/{plan}/file", "The plan as a file: what `plan -o` saves, and `apply` takes."),
+    act(
+        Ask::ApproveKept,
+        "/plans/{plan}/approve",
+        Permission::Decide,
+        "Let go what a plan says of whom is meant, exactly as it was shown with this code.",
+        PLAN_APPROVAL,
+    ),
     act(
         Ask::ApprovePlan,
         "/plans/approve",
         Permission::Decide,
         "Let go what a saved plan says, word by word.",
-        &[
-            field("plan", Kind::Text, true, "the checksum of the plan, for the audit"),
-            field("rules", Kind::Text, true, "the rules that it was made by, as it names them"),
-            field("store", Kind::Text, false, "the store that it was made of, as it names it"),
-            field("expires", Kind::Text, false, "when the approval ends, if earlier than by itself"),
-            field("strict", Kind::Flag, false, "nothing at all, if anything of it is refused"),
-            field(
-                "people",
-                Kind::People,
-                true,
-                "of each: target, basis, and changes: the words of each kind, as the plan shows them; the service plans \
-                 each again and refuses whose plan is another one",
-            ),
-        ],
+        SAVED_PLAN,
+    ),
+    with(
+        Permission::Configuration,
+        read(
+            Ask::Mapping,
+            "/mapping",
+            "The rules of the mapping as they are written, and how many people each concerns.",
+        ),
+    ),
+    with(
+        Permission::Configuration,
+        choose(
+            Ask::MappingTest,
+            "/mapping/test",
+            "What the mapping says of somebody: each attribute, group and app, and why.",
+            TESTED,
+        ),
+    ),
+    act(
+        Ask::TestMapping,
+        "/mapping/test",
+        Permission::Configuration,
+        "What an edited mapping would say of somebody, beside the one that is used; nothing is written.",
+        EDITED_FOR_ONE,
+    ),
+    act(
+        Ask::DiffMapping,
+        "/mapping/diffs",
+        Permission::Configuration,
+        "Compare what an edited mapping would change for everybody; nothing is written. What is answered names it.",
+        EDITED,
+    ),
+    with(
+        Permission::Configuration,
+        read(Ask::MappingDiffs, "/mapping/diffs", "Comparisons that are kept, the newest first."),
+    ),
+    with(
+        Permission::Configuration,
+        read(Ask::MappingDiff, "/mapping/diffs/{diff}", "What an edited mapping would change, counted and grouped."),
     ),
     choose(
         Ask::UndoPreview,

@@ -3,10 +3,10 @@
 
 use super::backend::{Asking, part};
 use super::failure::usage;
-use super::saved::SavedPlan;
 use super::store::{Opened, open};
 use super::table::table;
 use crate::admin::routes::Ask;
+use crate::admin::saved::SavedPlan;
 use crate::clock::Clock;
 use crate::domain::guard::preview::Preview;
 use crate::store::{Approval, Refused, nothing_is_left};
@@ -31,6 +31,9 @@ pub struct Options {
     /// Only this person of the plan (profile, login or name); may be given several times
     #[arg(long = "person", value_name = "PERSON")]
     pub people: Vec<String>,
+    /// Only this kind of change of what the plan says of them (add_group, deactivate …); may be given several times
+    #[arg(long = "change", value_name = "KIND")]
+    pub changes: Vec<String>,
     /// Do nothing at all if anything of it is refused: somebody has moved since the plan was made, or a change was rejected
     #[arg(long)]
     pub strict: bool,
@@ -63,10 +66,13 @@ pub async fn apply(options: &Options) -> anyhow::Result<ExitCode> {
         .iter()
         .map(|p| Approval { target: p.target, basis: p.basis.clone(), changes: p.changes.clone() })
         .collect();
-    let body = json!({
-        "plan": plan.checksum.get(..12).unwrap_or_default(), "rules": plan.rules, "store": plan.store,
+    let mut body = json!({
+        "plan": plan.code(), "rules": plan.rules, "store": plan.store,
         "expires": plan.expires_at.to_string(), "strict": options.strict, "people": approvals,
     });
+    if !options.changes.is_empty() {
+        body["changes"] = json!(options.changes);
+    }
     let message = options.asking.at.to_decide(options.by.as_ref())?.ask(Ask::ApprovePlan, &[], body).await?;
     let (approved, refused): (Vec<i64>, Vec<Refused>) =
         (part(message.clone(), "targets")?, part(message.clone(), "refused")?);

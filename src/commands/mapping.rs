@@ -3,12 +3,13 @@
 use super::place::ConfigFile;
 use super::store::open;
 use super::table::table;
+use crate::admin::mapping::{compare, tested, unseen};
 use crate::config::Config;
-use crate::domain::guard::difference::{Difference, Side};
+use crate::domain::ManagerLink;
+use crate::domain::guard::difference::Difference;
 use crate::domain::mapping::desired::Shown;
 use crate::domain::mapping::explain::{Explanation, explain};
-use crate::domain::{Case, Directory, ManagerLink, Rulebook};
-use crate::store::{StoredPerson, directory, find, population, whole};
+use crate::store::{directory, find, population, whole};
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
@@ -85,17 +86,7 @@ fn test(person: &str, common: &Common) -> anyhow::Result<ExitCode> {
         message.push((case, explain(&rules.mapping, &shown)));
     }
     if common.json {
-        let people: Vec<_> = message
-            .iter()
-            .map(|(case, explanation)| {
-                let lifecycle = rules.lifecycle(case, opened.now);
-                serde_json::json!({
-                    "org": case.org, "name": case.person.display(), "login": case.login.as_ref().ok().map(|c| &c.login),
-                    "login_problem": case.login.as_ref().err(), "entitlement": lifecycle.entitlement,
-                    "remarks": lifecycle.remarks, "mapping": explanation,
-                })
-            })
-            .collect();
+        let people: Vec<_> = found.iter().map(|case| tested(rules, case, opened.now)).collect();
         println!("{}", serde_json::to_string_pretty(&people)?);
         return Ok(ExitCode::SUCCESS);
     }
@@ -146,20 +137,19 @@ fn print(explanation: &Explanation) {
 fn diff(new: &std::path::Path, common: &Common) -> anyhow::Result<ExitCode> {
     let opened = open(&common.config)?;
     let changed = Config::without_secrets(new)?;
-    let unknown = changed.rulebook.reads().custom;
-    let known = opened.config.rulebook.reads().custom;
-    let unseen: Vec<&String> = unknown.difference(&known).collect();
+    let unseen = unseen(&opened.config.rulebook, &changed.rulebook);
     let bar = ProgressBar::new_spinner().with_style(
         ProgressStyle::with_template("{spinner} {pos} people compared")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut all = Difference::default();
     for org in opened.orgs(common.org.as_ref())? {
         let known_org = directory(&opened.store, &org)?.unwrap_or_default();
         population(&opened.store, &org, |stored_people| {
             bar.inc(stored_people.len() as u64);
             let rules = (&*opened.config.rulebook, &*changed.rulebook);
-            all.merge(compare(rules, &known_org, &org, &stored_people, opened.now)?);
+            all.merge(compare(rules, &known_org, &org, (&stored_people, cores), opened.now)?);
             Ok(())
         })?;
     }
@@ -170,48 +160,12 @@ fn diff(new: &std::path::Path, common: &Common) -> anyhow::Result<ExitCode> {
         show(&all);
     }
     if !unseen.is_empty() {
-        let names = unseen.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+        let names = unseen.join(", ");
         eprintln!(
             "note: the service does not read {names} yet, so they are empty here; `run` with the new file reads them"
         );
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Compares a part of the population on all cores.
-fn compare(
-    (old, new): (&Rulebook, &Rulebook),
-    known: &Directory,
-    org: &str,
-    stored_people: &[StoredPerson],
-    now: crate::clock::Moment,
-) -> Result<Difference, crate::store::StoreError> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let part = stored_people.len().div_ceil(cores).max(1);
-    std::thread::scope(|scope| {
-        let parts: Vec<_> = stored_people
-            .chunks(part)
-            .map(|stored_people| {
-                scope.spawn(move || {
-                    let mut difference = Difference::default();
-                    let (mut before, mut after) = (Side::new(old, known), Side::new(new, known));
-                    for person in stored_people {
-                        let case = |rules| person.case(rules, org, now);
-                        let cases: (Option<Case>, Option<Case>) = (case(old)?, case(new)?);
-                        if let (Some(old), Some(new)) = cases {
-                            difference.add(&mut before, &old, &mut after, &new, now);
-                        }
-                    }
-                    Ok(difference)
-                })
-            })
-            .collect();
-        let mut all = Difference::default();
-        for part in parts {
-            all.merge(part.join().unwrap_or(Err(crate::store::StoreError::Stopped))?);
-        }
-        Ok(all)
-    })
 }
 
 fn show(all: &Difference) {

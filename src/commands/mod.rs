@@ -45,7 +45,6 @@ pub mod reconcile;
 pub mod review;
 pub mod run;
 pub mod sandbox;
-pub(crate) mod saved;
 pub mod simulate;
 mod standby;
 pub mod starters;

@@ -4,25 +4,21 @@
 use super::backend::running;
 use super::failure::{cannot_say, usage};
 use super::place::ConfigFile;
-use super::saved::SavedPlan;
 use super::store::{Opened, moment, open, span};
 use super::table::table;
+use crate::admin::planned::{Windows, by_decision, name_managers, will_wait, windows};
+use crate::admin::saved::SavedPlan;
 use crate::admin::state::Running;
-use crate::config::OktaOrg;
 use crate::config::place::Place;
 use crate::domain::ChangeKind;
+use crate::domain::guard::outline::{Sort, Summary, Whom};
 use crate::domain::guard::preview::Preview;
-use crate::domain::plan::limits::{Mode, Span};
 use crate::domain::record::lifecycle::LeaverGroups;
-use crate::okta::bucket::Bucket;
-use crate::store::{Extent, Used, directory, find, identity, name_of_account, preview_of, previews, vitals};
+use crate::store::{Extent, directory, find, identity, preview_of, previews, vitals};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
 use serde_json::json;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -30,10 +26,6 @@ use std::process::ExitCode;
 const COUNTED: usize = 12;
 /// People who are listed one by one unless all are asked for.
 const LISTED: usize = 20;
-/// People who are named of a group of them.
-const NAMED: usize = 3;
-/// What begins the words of a link to a manager, before the id of the account.
-const TO_MANAGER: &str = "linked to the manager's account ";
 /// What `--detailed-exitcode` says of changes.
 const CHANGES: u8 = 2;
 
@@ -90,7 +82,11 @@ fn planned(options: &Options, opened: &Opened, running: Option<&Running>) -> any
         let store = identity(&opened.store)?;
         SavedPlan::new(people.clone(), store, opened.config.rules.clone(), opened.now, valid).write(path)?;
     }
-    let windows = running.map(|running| windows(&people, &opened.config.okta, running));
+    let share = |org: &str| {
+        let shares = opened.config.okta.iter().find(|one| one.name == org).map(|one| one.shares);
+        shares.map_or(1.0, |shares| shares.share)
+    };
+    let windows = running.map(|running| windows(&people, share, running));
     if options.json {
         let mut summary = Summary::of(&people).json();
         summary["windows"] = json!(windows);
@@ -98,7 +94,7 @@ fn planned(options: &Options, opened: &Opened, running: Option<&Running>) -> any
         println!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(ended(options, &people));
     }
-    name_managers(opened, &mut people)?;
+    name_managers(&opened.store, &mut people)?;
     let takes_all = opened.config.rulebook.policies.termination.groups == LeaverGroups::All;
     if people.is_empty() && !rejected.is_empty() {
         println!("nothing to do: everybody else who was looked at is as they should be");
@@ -118,44 +114,6 @@ fn planned(options: &Options, opened: &Opened, running: Option<&Running>) -> any
     Ok(ended(options, &people))
 }
 
-/// How many windows of the busiest counter of an org are needed, if nobody else spends it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-struct Windows {
-    org: String,
-    bucket: &'static str,
-    calls: usize,
-    /// Calls that this service may send in a minute.
-    per_minute: usize,
-    minutes: usize,
-}
-
-/// The busiest counter of each org for which something is planned, as far as its limit is known.
-fn windows(people: &[Preview], orgs: &[OktaOrg], running: &Running) -> Vec<Windows> {
-    let mut needed: BTreeMap<(&str, &'static str), usize> = BTreeMap::new();
-    for person in people.iter().filter(|person| person.obstacle.is_none()) {
-        for (step, calls) in &person.steps {
-            if let Some(bucket) = Bucket::of_step(step) {
-                *needed.entry((&person.org, bucket.as_str())).or_default() += calls;
-            }
-        }
-    }
-    let mut busiest: BTreeMap<&str, Windows> = BTreeMap::new();
-    for ((org, bucket), calls) in needed {
-        let share = orgs.iter().find(|one| one.name == org).map_or(1.0, |one| one.shares.share);
-        let limit = running.limits(org).get(bucket).map_or(0.0, |limit| limit * share);
-        if limit < 1.0 {
-            continue;
-        }
-        let per_minute = limit as usize;
-        let one = Windows { org: org.to_owned(), bucket, calls, per_minute, minutes: calls.div_ceil(per_minute) };
-        let most = busiest.entry(org).or_insert_with(|| one.clone());
-        if one.minutes > most.minutes || one.minutes == most.minutes && one.calls > most.calls {
-            *most = one;
-        }
-    }
-    busiest.into_values().collect()
-}
-
 /// How long it takes at the limits that Okta grants this service.
 fn how_long(windows: Option<&[Windows]>) -> String {
     let line = |one: &Windows| {
@@ -171,37 +129,6 @@ fn how_long(windows: Option<&[Windows]>) -> String {
         Some([]) => "how long it takes is not known: Okta has told no limit of what is needed yet".to_owned(),
         Some(all) => all.iter().map(line).collect::<Vec<_>>().join("\n"),
     }
-}
-
-/// Puts the names of managers in the place of their accounts' ids.
-fn name_managers(opened: &Opened, people: &mut [Preview]) -> anyhow::Result<()> {
-    let mut known: BTreeMap<(String, String), Option<String>> = BTreeMap::new();
-    for person in people {
-        for word in person.changes.values_mut().flatten() {
-            let Some(id) = word.strip_prefix(TO_MANAGER).map(str::to_owned) else { continue };
-            let name = match known.entry((person.org.clone(), id)) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(one) => {
-                    let name = name_of_account(&opened.store, &one.key().0, &one.key().1)?;
-                    one.insert(name)
-                }
-            };
-            if let Some(name) = name {
-                *word = format!("linked to the manager {name}");
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What is not done because somebody has rejected it: a line for each decision.
-fn by_decision(people: &[Preview]) -> Vec<String> {
-    let mut by_why: BTreeMap<&str, usize> = BTreeMap::new();
-    for why in people.iter().flat_map(|person| person.rejected.values()) {
-        *by_why.entry(why).or_default() += 1;
-    }
-    let line = |(why, people): (&&str, &usize)| format!("by decision, {}: {why}", count(*people, "person", "people"));
-    by_why.iter().map(line).collect()
 }
 
 /// How it ends.
@@ -245,87 +172,6 @@ fn read(opened: &Opened, options: &Options) -> anyhow::Result<Vec<Preview>> {
     Ok(people)
 }
 
-/// Changes of one sort: the kind, what is done, and the rule behind it.
-type Sort = (ChangeKind, String, String);
-/// How many it is done to, and who of them comes first.
-type Whom<'a> = (usize, Vec<&'a str>);
-
-/// What 10,000 rows come to.
-struct Summary<'a> {
-    kinds: BTreeMap<ChangeKind, usize>,
-    departments: BTreeMap<&'a str, usize>,
-    /// What is done to how many, without what differs from person to person, and to whom first; and the rule, for groups and apps.
-    what: BTreeMap<Sort, Whom<'a>>,
-    calls: usize,
-    obstacles: usize,
-}
-
-impl<'a> Summary<'a> {
-    fn of(people: &'a [Preview]) -> Self {
-        let mut summary = Self {
-            kinds: BTreeMap::new(),
-            departments: BTreeMap::new(),
-            what: BTreeMap::new(),
-            calls: 0,
-            obstacles: 0,
-        };
-        for person in people {
-            if person.obstacle.is_some() {
-                summary.obstacles += 1;
-                continue;
-            }
-            summary.calls += person.calls;
-            *summary.departments.entry(&person.department).or_default() += 1;
-            for (change, words) in &person.changes {
-                *summary.kinds.entry(*change).or_default() += 1;
-                for word in words {
-                    for (what, rule) in generalise(*change, word, person) {
-                        let (people, named) = summary.what.entry((*change, what, rule)).or_default();
-                        *people += 1;
-                        if named.len() < NAMED {
-                            named.push(&person.name);
-                        }
-                    }
-                }
-            }
-        }
-        summary
-    }
-
-    fn json(&self) -> serde_json::Value {
-        let what: Vec<_> = self
-            .what
-            .iter()
-            .map(|((change, what, rule), (people, _))| json!({ "change": change, "what": what, "rule": rule, "people": people }))
-            .collect();
-        json!({
-            "kinds": self.kinds, "departments": self.departments, "what": what, "calls": self.calls,
-            "obstacles": self.obstacles,
-        })
-    }
-}
-
-/// Words without what is one person's own: attributes by name, groups and apps with the rule that gives or takes them.
-fn generalise(change: ChangeKind, word: &str, person: &Preview) -> Vec<(String, String)> {
-    let plain = |text: &str| vec![(text.to_owned(), String::new())];
-    match change {
-        ChangeKind::ChangeAttributes | ChangeKind::ChangeLogin | ChangeKind::ChangeContact => {
-            let fields = word.split(", ").filter_map(|part| part.split_once(": ")).map(|(field, _)| field);
-            fields.filter(|field| !field.contains('"')).map(|field| (field.to_owned(), String::new())).collect()
-        }
-        ChangeKind::AddGroup | ChangeKind::RemoveGroup | ChangeKind::GrantAdmin => {
-            let rule = person.rules.iter().find(|(name, _)| word.contains(&format!(" {name:?}")));
-            vec![(word.to_owned(), rule.map(|(_, rule)| rule.clone()).unwrap_or_default())]
-        }
-        ChangeKind::Deactivate | ChangeKind::Suspend | ChangeKind::Activate => plain(word),
-        ChangeKind::Create if word.starts_with("account ") => plain("account made"),
-        ChangeKind::Create => Vec::new(),
-        ChangeKind::Adopt => plain("an account that exists is taken over"),
-        ChangeKind::LinkManager if word.starts_with("linked") => plain("linked to the manager"),
-        ChangeKind::LinkManager => plain(word),
-    }
-}
-
 /// Whom it is about and what of, who loses something first; the numbers last.
 fn show(people: &[Preview], all: bool, takes_all: bool) {
     if people.is_empty() {
@@ -340,9 +186,8 @@ fn show(people: &[Preview], all: bool, takes_all: bool) {
         list("takes something from somebody, one by one:", &risky, all);
         list("everything else:", &others, all);
     }
-    let mut what: Vec<_> = summary.what.iter().collect();
-    what.sort_by(|a, b| (a.0.0.is_risky(), a.1.0).cmp(&(b.0.0.is_risky(), b.1.0)).reverse().then(a.0.cmp(b.0)));
-    let (takes, gives): (Vec<_>, Vec<_>) = what.into_iter().partition(|((change, ..), _)| change.is_risky());
+    let (takes, gives): (Vec<_>, Vec<_>) =
+        summary.sorted().into_iter().partition(|((change, ..), _)| change.is_risky());
     grouped("what is taken, and from whom:", &takes);
     grouped("what else is done:", &gives);
     let obstacles: Vec<&Preview> = people.iter().filter(|p| p.obstacle.is_some()).collect();
@@ -350,7 +195,7 @@ fn show(people: &[Preview], all: bool, takes_all: bool) {
     if !one_by_one {
         println!("\neverybody, one by one, with --all; one of them with --person");
     }
-    let departments = largest(summary.departments.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect());
+    let departments = largest(summary.departments.iter().map(|(name, n)| (name.clone(), *n)).collect());
     let named = |(name, n): &(String, usize)| match name.is_empty() {
         true => format!("no department {n}"),
         false => format!("{name} {n}"),
@@ -368,7 +213,7 @@ fn grouped(title: &str, what: &[(&Sort, &Whom)]) {
     }
     println!("\n{title}");
     let mut rows = table(&["change", "what", "by the rule", "people", "who"]);
-    for ((change, what, rule), (people, named)) in what.iter().take(2 * COUNTED) {
+    for ((change, what, rule), Whom { people, named }) in what.iter().take(2 * COUNTED) {
         let more = if *people > named.len() { format!(" and {} more", people - named.len()) } else { String::new() };
         let who = named.join(", ") + &more;
         rows.add_row([change.as_str().to_owned(), what.clone(), rule.clone(), people.to_string(), who]);
@@ -396,49 +241,6 @@ fn how_many_calls(summary: &Summary, people: &[Preview], takes_all: bool) -> Str
 
 fn count(n: usize, one: &str, many: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
-}
-
-/// What of it will wait for somebody, and under which limit: as far as the limits are used now.
-fn will_wait(people: &[Preview], mode: Mode, used: &[Used]) -> Vec<String> {
-    match mode {
-        Mode::Observe => {
-            return vec!["nothing of it will be done: the service only observes (safeguards.mode)".to_owned()];
-        }
-        Mode::Approve => return vec!["all of it will wait for an approval (safeguards.mode = \"approve\")".to_owned()],
-        Mode::Auto => {}
-    }
-    let mut lines = Vec::new();
-    let grants = people.iter().filter(|person| person.changes.contains_key(&ChangeKind::GrantAdmin)).count();
-    if grants > 0 {
-        lines.push(format!(
-            "{} will wait for two people: an admin role comes with a group",
-            count(grants, "person", "people")
-        ));
-    }
-    for limit in used {
-        let is_of_it = |person: &&Preview| {
-            person.org == limit.org && person.tenant == limit.tenant && person.changes.contains_key(&limit.change)
-        };
-        let planned = people.iter().filter(is_of_it).count();
-        let so_far = usize::try_from(limit.so_far).unwrap_or(usize::MAX);
-        let allowed = usize::try_from(limit.allowed).unwrap_or(usize::MAX);
-        if planned > 0 && so_far.saturating_add(planned) > allowed {
-            lines.push(format!(
-                "{} of {} will be held: {} is limited to {allowed} in {} ({} let through and {} held of it)",
-                count(planned, "person", "people"),
-                limit.tenant,
-                limit.change.as_str(),
-                match limit.per {
-                    Span::Hour => "an hour",
-                    Span::Day => "a day",
-                    Span::Run => "a run of the service",
-                },
-                limit.so_far.saturating_sub(limit.held),
-                limit.held,
-            ));
-        }
-    }
-    lines
 }
 
 fn largest(mut counts: Vec<(String, usize)>) -> Vec<(String, usize)> {
@@ -474,6 +276,7 @@ fn list(title: &str, people: &[&Preview], all: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     fn person(n: i64, change: ChangeKind) -> Preview {
         Preview {
@@ -513,36 +316,10 @@ mod tests {
         let people: Vec<Preview> = (0..1200).map(|n| person(n, ChangeKind::RemoveGroup)).collect();
         let asked = |metrics: &str| {
             let running = Running::new(BTreeMap::new(), BTreeMap::new(), metrics);
-            how_long(Some(&windows(&people, &[], &running)))
+            how_long(Some(&windows(&people, |_| 1.0, &running)))
         };
         let metrics = "namely_okta_sync_okta_rate_limit{bucket=\"groups\",org=\"main\"} 500\n";
         assert_eq!(asked(metrics), "about 3 minutes in main: 1200 calls of groups, 500 a minute");
         assert!(asked("").contains("not known") && how_long(None).contains("while the service runs"));
-    }
-
-    #[test]
-    fn a_plan_says_what_will_be_held_and_under_which_limit() {
-        let people: Vec<Preview> = (0..102).map(|n| person(n, ChangeKind::RemoveGroup)).collect();
-        let used = |so_far, allowed| Used {
-            org: "main".into(),
-            tenant: "acme".into(),
-            change: ChangeKind::RemoveGroup,
-            per: Span::Hour,
-            so_far,
-            held: 0,
-            allowed,
-            ratio: 0.0,
-        };
-        let wait = |used: Used| will_wait(&people, Mode::Auto, &[used]);
-        assert_eq!(
-            wait(used(0, 100)),
-            [
-                "102 people of acme will be held: remove_group is limited to 100 in an hour (0 let through and 0 held of it)"
-            ]
-        );
-        assert!(wait(used(0, 102)).is_empty() && !wait(used(1, 102)).is_empty());
-        assert!(wait(Used { tenant: "other".into(), ..used(0, 0) }).is_empty());
-        assert!(will_wait(&people, Mode::Observe, &[])[0].contains("only observes"));
-        assert!(will_wait(&[person(1, ChangeKind::GrantAdmin)], Mode::Auto, &[])[0].starts_with("1 person will wait"));
     }
 }

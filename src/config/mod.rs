@@ -5,6 +5,7 @@
 mod admin;
 mod audit;
 pub(crate) mod contents;
+pub(crate) mod edited;
 mod expressions;
 pub mod files;
 mod former;
@@ -272,6 +273,7 @@ impl Config {
         let (okta, orgs): (Vec<OktaOrg>, Vec<OrgRules>) = okta.into_iter().unzip();
         let tenants = namely.iter().map(|t| TenantRules { name: t.name.clone(), zone: t.zone.clone() }).collect();
         let mapping::Read { mapping, login, zone } = read;
+        let mapping = mapping.with_source(edited::written(text));
         let rulebook = Rulebook { tenants, orgs, policies, leave, zone, primary, matching, login, mapping, safeguards };
         let okta = okta
             .into_iter()

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 const SCREENS: &[(&str, &str, &str, &str, Permission)] = &[
     ("tonight", "Tonight", "/", "t", Permission::State),
     ("attention", "Attention", "/attention", "w", Permission::People),
+    ("plans", "Plan", "/plans", "n", Permission::State),
     ("holds", "Holds", "/holds", "h", Permission::State),
     ("people", "People", "/people", "p", Permission::People),
     ("quarantine", "Quarantine", "/quarantine", "q", Permission::State),

@@ -47,6 +47,17 @@ impl Form {
         named.filter_map(|(_, value)| value.trim().parse().ok()).collect()
     }
 
+    /// All texts under a name that say something.
+    pub fn texts(&self, name: &str) -> Vec<String> {
+        let named = self.0.iter().filter(|(field, value)| field == name && !value.trim().is_empty());
+        named.map(|(_, value)| value.trim().to_owned()).collect()
+    }
+
+    /// The same without what stands under a name.
+    pub fn without(self, name: &str) -> Self {
+        Self(self.0.into_iter().filter(|(field, _)| field != name).collect())
+    }
+
     /// All of it but what is named, as part of an address, with what is added.
     pub fn address(&self, path: &str, without: &[&str], with: &[(&str, &str)]) -> String {
         let kept = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));

@@ -16,6 +16,8 @@ mod matches;
 mod orgs;
 mod pages;
 mod people;
+mod plan;
+mod plan_decision;
 mod provider;
 mod quarantine;
 mod request;
@@ -61,6 +63,14 @@ fn routes(app: &mut ServiceConfig, console: Data<Console>) {
         .route("/holds/{id}/reject", post().to(holds::reject))
         .route("/holds/{id}/reverse", post().to(holds::reverse))
         .route("/holds/{id}/cancel", post().to(holds::cancel))
+        .route("/plans", get().to(plan::plans))
+        .route("/plans", post().to(plan::make))
+        .route("/plans/{plan}", get().to(plan::plan))
+        .route("/plans/{plan}/file", get().to(plan::saved))
+        .route("/plans/{plan}/print", get().to(plan::print))
+        .route("/plans/{plan}/people/{target}", get().to(plan::person))
+        .route("/plans/{plan}/decide", post().to(plan_decision::decide))
+        .route("/plans/{plan}/approve", post().to(plan_decision::approve))
         .route("/people", get().to(people::people))
         .route("/people/{target}", get().to(people::person))
         .route("/people/{target}/read", post().to(people::read_again))
@@ -119,7 +129,7 @@ async fn help(console: Data<Console>, request: HttpRequest) -> HttpResponse {
             (Role::Auditor, "looks at everything, decides nothing; whom it looks at is written down"),
             (Role::Viewer, "looks at everything, and can stop what one person alone has approved"),
             (Role::Operator, "pauses, resumes, has people read again and tried once more"),
-            (Role::Approver, "decides about holds, matches and undos"),
+            (Role::Approver, "decides about plans, holds, matches and undos"),
         ];
         Ok(json!({ "roles": roles.map(|(role, may)| json!({ "role": role.as_str(), "may": may })) }))
     })

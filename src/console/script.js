@@ -77,4 +77,6 @@
     };
     new EventSource("/events").addEventListener("changed", renew);
   }
+  // What is being made is looked at again.
+  if (document.querySelector("[data-again]")) { setTimeout(() => location.reload(), 1000); }
 })();

@@ -42,6 +42,14 @@ pub struct Planned<'a> {
     pub people: &'a [Approval],
     /// Nothing at all, if anything is refused.
     pub strict: bool,
+    /// Of what is said of each person only these kinds of change are approved; all of them without it.
+    pub only: Option<&'a BTreeSet<ChangeKind>>,
+}
+
+impl Planned<'_> {
+    fn means(&self, change: ChangeKind) -> bool {
+        self.only.is_none_or(|only| only.contains(&change))
+    }
 }
 
 /// Something of a plan that was not approved.
@@ -101,7 +109,7 @@ pub fn approve(c: &Operator, rules: &Rulebook, plan: &Planned, by: &Decider, now
         }
         let Some(known) = known.get_mut(&org) else { continue };
         let rev = work::newest(c, person.target)?;
-        let (allowed, why) = compare(c, rules, known, person, now)?;
+        let (allowed, why) = compare(c, rules, known, (plan, person), now)?;
         refused.extend(why);
         if allowed {
             fit.push((person, rev));
@@ -118,7 +126,7 @@ pub fn approve(c: &Operator, rules: &Rulebook, plan: &Planned, by: &Decider, now
                 continue;
             }
             let binding = Binding::new(rev, &fingerprint, now, plan.expires);
-            for (change, words) in &person.changes {
+            for (change, words) in person.changes.iter().filter(|(change, _)| plan.means(**change)) {
                 if rejections::why(c, person.target, *change)?.is_none() {
                     let (target, change, principal, by) = (person.target, *change, &*by.voice(), &*by.name);
                     let plan = plan.checksum;
@@ -137,7 +145,7 @@ fn compare(
     c: &Tx,
     rules: &Rulebook,
     known: &mut Cow<Directory>,
-    person: &Approval,
+    (plan, person): (&Planned, &Approval),
     now: Moment,
 ) -> Result<(bool, Vec<Refused>), StoreError> {
     let found = preview_of(c, rules, person.target, known, now)?;
@@ -145,12 +153,16 @@ fn compare(
         return Ok((false, vec![refusal(c, person.target, why)?]));
     }
     let mut refused = Vec::new();
-    for change in person.changes.keys() {
+    let meant: Vec<ChangeKind> = person.changes.keys().copied().filter(|change| plan.means(*change)).collect();
+    if meant.is_empty() {
+        return Ok((false, vec![refusal(c, person.target, "nothing of what is meant would be done to them".into())?]));
+    }
+    for change in &meant {
         if let Some(why) = rejections::why(c, person.target, *change)? {
             refused.push(refusal(c, person.target, why)?);
         }
     }
-    Ok((refused.len() < person.changes.len(), refused))
+    Ok((refused.len() < meant.len(), refused))
 }
 
 fn refusal(c: &Tx, target: i64, why: String) -> Result<Refused, StoreError> {

@@ -112,7 +112,7 @@ pub use nodes::drain;
 pub use pages::{Backlog, backlog, known_documents};
 pub use pause::{Pause, Paused, pause, pause_and_wait, pauses, resume};
 pub use preview_match::{Outlook, Side};
-pub use previews::{Extent, preview_of, previews};
+pub use previews::{Extent, preview_of, previews, rules_of_plans};
 pub use prime::{Primed, accept_list};
 pub use pruning::{Gap, Prunable, gap, is_a_run, prunable, prune_audit};
 pub use quarantined::{QuarantinedPerson, Waiting, quarantined, retry, waiting};

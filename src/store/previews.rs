@@ -3,7 +3,7 @@
 use super::directories::{directory, put, text};
 use super::engine::Tx;
 use super::rows::{people, target};
-use super::{Store, StoreError, awaiting, cases, gone, rejections};
+use super::{Store, StoreError, approved, awaiting, cases, gone, rejections};
 use crate::clock::Moment;
 use crate::domain::guard::preview::{About, Preview, preview};
 use crate::domain::{Directory, Group, Rulebook};
@@ -49,6 +49,11 @@ pub(super) fn group_seen(c: &Tx, org: &str, group: &Group, now: Moment) -> Resul
     gone::there_again(c, org, &before, &known, now)?;
     put(c, org, &serde_json::to_string(&known)?)?;
     awaiting::directory_read(c, org, &known, now).map(drop)
+}
+
+/// The rules that everybody was last linked by, as their fingerprint; nothing while everybody is looked at under new ones.
+pub fn rules_of_plans(c: &Tx) -> Result<Option<String>, StoreError> {
+    Ok(Some(approved::fingerprint(c)?).filter(|rules| !rules.is_empty()))
 }
 
 /// What would be done for one target.

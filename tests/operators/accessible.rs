@@ -97,9 +97,15 @@ fn axe_finds_nothing_on_any_screen_in_either_theme() {
         eye.inspect("sign-in").await;
         eye.chromium.sign_in(&pages, Role::Approver).await;
         let person = format!("/people/{target}");
+        let plan = crate::planning::made(&anna, &rig).await.0;
+        let (one, paper) = (format!("{plan}/people/{target}"), format!("{plan}/print"));
         let screens = [
             ("tonight", "/"),
             ("attention", "/attention"),
+            ("plans", "/plans"),
+            ("plan", &plan),
+            ("plan-person", &one),
+            ("plan-paper", &paper),
             ("holds", "/holds?all=true"),
             ("hold", "/holds/1"),
             ("people", "/people"),
@@ -121,6 +127,9 @@ fn axe_finds_nothing_on_any_screen_in_either_theme() {
             eye.chromium.open(&url(path)).await;
             eye.inspect(name).await;
         }
+        eye.chromium.open(&url(&plan)).await;
+        eye.chromium.press("Approve all").await;
+        eye.inspect("plan-decide").await;
         eye.chromium.open(&url("/holds/1")).await;
         eye.chromium.press(&format!("Reject all {}", who.len())).await;
         eye.inspect("decide").await;

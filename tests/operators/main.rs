@@ -34,6 +34,7 @@ mod forbidden;
 mod moves;
 mod notifications;
 mod pages;
+mod planning;
 mod plans;
 mod power_by_rules;
 mod privileges;

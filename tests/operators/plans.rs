@@ -170,6 +170,16 @@ fn a_part_of_a_plan_can_be_approved() {
         let (rig, cli, who) = three_changes().await;
         let plan = file(rig.folder.path());
         assert!(cli.run(&["plan", "-o", &plan]).0);
+        // Of the mover only the new group: what the old one gave stays.
+        let mover = rig.setup.people[who[1]].email.clone();
+        let (ok, text) = cli.run(&["apply", &plan, "--by", "Ann", "--person", &mover, "--change", "everything"]);
+        assert!(!ok && text.contains("not a kind of change"), "{text}");
+        let part = ["apply", &plan, "--by", "Ann", "--person", &mover, "--change", "add_group"];
+        let (ok, text) = cli.run_beside(&part).await;
+        assert!(ok && text.contains("1 people approved"), "{text}");
+        rig.until("the mover is in the new group", async |rig| !rig.effects().is_empty()).await;
+        rig.quiet().await;
+        assert!(rig.effects().iter().all(|call| call.starts_with("PUT /api/v1/groups/")), "{:?}", rig.effects());
         let login = rig.setup.people[who[2]].email.clone();
         let (ok, text) = cli.run_beside(&["apply", &plan, "--by", "Ann", "--wait", "60", "--person", &login]).await;
         assert!(ok && text.contains("1 of 1"), "{text}");

@@ -22,7 +22,7 @@ async fn cli(rig: &Rig, args: &[&str]) -> (Option<i32>, String) {
 /// A body in which everything says something.
 fn full(route: &Route) -> Map<String, Value> {
     let value = |kind: Kind| match kind {
-        Kind::Text => json!("something"),
+        Kind::Text | Kind::Document => json!("something"),
         Kind::Flag => json!(true),
         Kind::Number => json!(1),
         Kind::Numbers => json!([1]),
@@ -42,7 +42,9 @@ fn no_route_takes_a_text_that_says_nothing_or_a_list_of_nobody() {
             let path = route.path.replace("{org}", "sandbox").replace("{person}", "nobody").replace("{id}", "1");
             for field in route.body {
                 let nothing = match field.kind {
-                    Kind::Text => vec![json!(""), json!("  \t"), json!("\u{200b}\u{feff}"), Value::Null],
+                    Kind::Text | Kind::Document => {
+                        vec![json!(""), json!("  \t"), json!("\u{200b}\u{feff}"), Value::Null]
+                    }
                     Kind::Flag => vec![json!("yes"), Value::Null],
                     Kind::Number => vec![json!(1.5), json!("1"), json!(u64::MAX), Value::Null],
                     Kind::Numbers => vec![json!([]), json!([1.0]), json!([u64::MAX]), json!([null]), Value::Null],

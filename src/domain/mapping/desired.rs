@@ -47,6 +47,8 @@ pub struct Mapping {
     groups: Vec<GroupRule>,
     apps: Vec<AppRule>,
     user_type: Option<Expr>,
+    /// How it was written; empty where it was not read of a file.
+    source: String,
     /// What all of these read of a profile.
     reads: Reads,
 }
@@ -107,7 +109,8 @@ impl Mapping {
     /// A mapping of compiled rules; `anchor` is the attribute that holds the profile's UUID.
     pub fn new(engine: Engine, anchor: &str, attributes: Vec<AttributeRule>, groups: Vec<GroupRule>) -> Self {
         let (anchor, reads) = (anchor.to_owned(), Reads::default());
-        Self { engine, anchor, attributes, groups, apps: Vec::new(), user_type: None, reads }.with_reads()
+        let (apps, user_type, source) = (Vec::new(), None, String::new());
+        Self { engine, anchor, attributes, groups, apps, user_type, source, reads }.with_reads()
     }
 
     /// The same with rules that assign apps.
@@ -118,6 +121,16 @@ impl Mapping {
     /// The same with the expression that names the user type.
     pub fn with_user_type(self, user_type: Option<Expr>) -> Self {
         Self { user_type, ..self }.with_reads()
+    }
+
+    /// The same with the text that it was read of.
+    pub fn with_source(self, source: String) -> Self {
+        Self { source, ..self }
+    }
+
+    /// The text that it was read of.
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// What compiles and binds.

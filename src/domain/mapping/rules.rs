@@ -179,6 +179,16 @@ impl Grants {
         Self::Lookup { table: name.to_owned(), key, owned: table.values().map(str::to_owned).collect() }
     }
 
+    /// What it gives, as it was written.
+    pub fn shown(&self) -> String {
+        match self {
+            Grants::Listed(names) => names.join(", "),
+            Grants::Computed { names, owns } => format!("{}, of {owns}", names.source()),
+            Grants::Lookup { table, key, .. } => format!("table {table} at {}", key.source()),
+            Grants::Templated { template, .. } => template.source().to_owned(),
+        }
+    }
+
     fn exprs(&self) -> Vec<&Expr> {
         match self {
             Grants::Listed(_) => Vec::new(),

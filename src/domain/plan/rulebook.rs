@@ -84,6 +84,38 @@ impl Rulebook {
         self.mapping.engine()
     }
 
+    /// The same rules under another mapping, with what is read with it; the error says what cannot be compiled with its functions.
+    pub fn under(&self, mapping: Mapping, login: LoginRules, zone: Option<Expr>) -> Result<Self, String> {
+        let engine = mapping.engine();
+        let again = |expr: &Expr| engine.compile(expr.source());
+        let maybe = |expr: &Option<Expr>| expr.as_ref().map(again).transpose();
+        let org = |org: &OrgRules| {
+            Ok(OrgRules {
+                name: org.name.clone(),
+                tenants: org.tenants.clone(),
+                people: maybe(&org.people)?,
+                unrouted: org.unrouted,
+                manager_relation: org.manager_relation.clone(),
+            })
+        };
+        let matching = |rule: &MatchRule| {
+            let (name, attribute) = (rule.name.clone(), rule.attribute.clone());
+            Ok(MatchRule { name, attribute, value: again(&rule.value)?, confidence: rule.confidence })
+        };
+        Ok(Self {
+            tenants: self.tenants.clone(),
+            orgs: self.orgs.iter().map(org).collect::<Result<_, String>>()?,
+            policies: self.policies.clone(),
+            leave: maybe(&self.leave)?,
+            primary: maybe(&self.primary)?,
+            matching: self.matching.iter().map(matching).collect::<Result<_, String>>()?,
+            safeguards: self.safeguards.clone(),
+            zone,
+            login,
+            mapping,
+        })
+    }
+
     /// The rules of an org.
     pub fn org(&self, name: &str) -> Option<&OrgRules> {
         self.orgs.iter().find(|org| org.name == name)
