@@ -28,6 +28,7 @@ const SCREENS: &[(&str, &str, &str, &str, Permission)] = &[
     ("starters", "Starters", "/starters", "s", Permission::People),
     ("leavers", "Leavers", "/leavers", "l", Permission::People),
     ("matches", "Matches", "/matches", "m", Permission::State),
+    ("mapping", "Mapping", "/mapping", "b", Permission::Configuration),
     ("audit", "Audit", "/audit", "a", Permission::Audit),
     ("orgs", "Okta and Namely", "/orgs", "o", Permission::State),
     ("access", "Access", "/access", "c", Permission::Configuration),

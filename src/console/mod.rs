@@ -7,11 +7,13 @@ mod access;
 mod attention;
 mod audit;
 mod claims;
+mod ending;
 mod entry;
 mod events;
 mod form;
 mod holds;
 mod list;
+mod mapping;
 mod matches;
 mod orgs;
 mod pages;
@@ -75,6 +77,9 @@ fn routes(app: &mut ServiceConfig, console: Data<Console>) {
         .route("/people/{target}", get().to(people::person))
         .route("/people/{target}/read", post().to(people::read_again))
         .route("/people/{target}/retry", post().to(people::retry))
+        .route("/people/{target}/end", get().to(ending::ask))
+        .route("/people/{target}/end", post().to(ending::end))
+        .route("/people/{target}/restore", post().to(ending::restore))
         .route("/people/{target}/undo", get().to(people::undo))
         .route("/people/{target}/undo", post().to(people::take_back))
         .route("/quarantine", get().to(quarantine::quarantine))
@@ -85,6 +90,10 @@ fn routes(app: &mut ServiceConfig, console: Data<Console>) {
         .route("/matches/{id}", get().to(matches::one))
         .route("/matches/{id}/accept", post().to(matches::accept))
         .route("/matches/{id}/reject", post().to(matches::reject))
+        .route("/mapping", get().to(mapping::mapping))
+        .route("/mapping/test", post().to(mapping::test))
+        .route("/mapping/diffs", post().to(mapping::compare))
+        .route("/mapping/diffs/{diff}", get().to(mapping::difference))
         .route("/audit", get().to(audit::audit))
         .route("/orgs", get().to(orgs::orgs))
         .route("/access", get().to(access::access))
@@ -129,7 +138,7 @@ async fn help(console: Data<Console>, request: HttpRequest) -> HttpResponse {
             (Role::Auditor, "looks at everything, decides nothing; whom it looks at is written down"),
             (Role::Viewer, "looks at everything, and can stop what one person alone has approved"),
             (Role::Operator, "pauses, resumes, has people read again and tried once more"),
-            (Role::Approver, "decides about plans, holds, matches and undos"),
+            (Role::Approver, "decides about plans, holds, matches and undos, and ends access"),
         ];
         Ok(json!({ "roles": roles.map(|(role, may)| json!({ "role": role.as_str(), "may": may })) }))
     })

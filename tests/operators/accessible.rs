@@ -106,12 +106,14 @@ fn axe_finds_nothing_on_any_screen_in_either_theme() {
             ("plan", &plan),
             ("plan-person", &one),
             ("plan-paper", &paper),
+            ("mapping", "/mapping"),
             ("holds", "/holds?all=true"),
             ("hold", "/holds/1"),
             ("people", "/people"),
             ("person", &person),
             ("nobody", "/people?text=nobody+at+all"),
             ("undo", &format!("{person}/undo")),
+            ("end-access", &format!("{person}/end")),
             ("quarantine", "/quarantine"),
             ("starters", "/starters?days=90"),
             ("leavers", "/leavers"),
@@ -130,6 +132,14 @@ fn axe_finds_nothing_on_any_screen_in_either_theme() {
         eye.chromium.open(&url(&plan)).await;
         eye.chromium.press("Approve all").await;
         eye.inspect("plan-decide").await;
+        let email = rig.setup.people[who[0]].email.clone();
+        eye.chromium.open(&url(&format!("/mapping?person={email}"))).await;
+        eye.chromium.press("Try it with this person").await;
+        eye.inspect("mapping-test").await;
+        eye.chromium.press("Compare for everybody").await;
+        eye.chromium.shows("The mapping that was compared").await;
+        eye.chromium.shows("who are quarantined now could be worked on").await;
+        eye.inspect("mapping-diff").await;
         eye.chromium.open(&url("/holds/1")).await;
         eye.chromium.press(&format!("Reject all {}", who.len())).await;
         eye.inspect("decide").await;

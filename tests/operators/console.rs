@@ -457,3 +457,31 @@ fn quarantined_people_are_shown_by_cause_and_tried_again_and_a_session_is_ended_
         assert_eq!(vera.get("/").await.status, 303);
     });
 }
+
+#[test]
+fn access_is_ended_before_hr_has_typed_it_and_given_back_by_who_has_asked_for_it() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(20)).await;
+        let pages = Pages::of(&rig);
+        let anna = pages.signed_in(Role::Approver).await;
+        let who = active(&rig, 1)[0];
+        let email = rig.setup.people[who].email.clone();
+        let list = anna.get(&format!("/people?text={email}")).await;
+        let target = list.text.split("href=\"/people/").nth(1).and_then(|rest| rest.split('"').next()).expect("a link");
+        let page = format!("/people/{target}");
+        assert!(anna.get(&page).await.has("End access now"));
+        let end = format!("{page}/end");
+        let shown = anna.get(&end).await;
+        assert!(shown.has("although Namely says nothing of it") && shown.has("memberships"), "{}", shown.text);
+        let status = |rig: &Rig| rig.world.okta.core().user_by_anchor(&rig.setup.people[who].id).expect("there").status;
+        assert!(anna.post(&end, &end, &[]).await.has("say why"));
+        assert_eq!(status(&rig), Status::Active);
+        let said = anna.post(&end, &end, &[("why", "a stolen laptop")]).await;
+        assert!(said.has("Access ends now"), "{}", said.text);
+        rig.until("they are out", async |rig| status(rig) == Status::Deprovisioned).await;
+        rig.until("the page says so", async |_| anna.get(&end).await.has("a stolen laptop")).await;
+        let said = anna.post(&end, &format!("{page}/restore"), &[("why", "it was found")]).await;
+        assert!(said.has("Given back"), "{}", said.text);
+        rig.until("Namely decides again", async |rig| status(rig) != Status::Deprovisioned).await;
+    });
+}

@@ -195,3 +195,50 @@ fn a_plan_is_made_paged_and_read_over_the_api_and_is_the_one_that_apply_takes() 
         assert!(rig.effects().is_empty(), "{:?}", rig.effects());
     });
 }
+
+#[test]
+fn an_edited_mapping_is_tried_with_one_person_and_compared_for_all_and_nothing_is_written() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(30)).await;
+        let pages = Pages::of(&rig);
+        let vera = pages.signed_in(Role::Viewer).await;
+        rig.until("the rules are counted", async |_| vera.get("/mapping").await.has("Counted ")).await;
+        let page = vera.get("/mapping").await;
+        assert!(page.has("[[mapping.groups]]") && page.has("managers") && page.has("Department"), "{}", page.text);
+        let (_, source) = page.text.split_once("class=\"code\">").expect("the mapping");
+        let source = source.split("</textarea>").next().expect("its end");
+        let source = source
+            .replace("&#x27;", "'")
+            .replace("&quot;", "\"")
+            .replace("&gt;", ">")
+            .replace("&lt;", "<")
+            .replace("&amp;", "&");
+        let edited = source.replace("'Department ' + d", "'Dept ' + d").replace("Department *", "Dept *");
+        assert_ne!(source, edited);
+        let email = rig.setup.people[active(&rig, 1)[0]].email.clone();
+        let form = [("person", email.as_str()), ("mapping", edited.as_str())];
+        let tried = vera.post("/mapping", "/mapping/test", &form).await;
+        assert!(
+            tried.has("differs") && tried.has("Dept ") && tried.has("Would be done by the edited one"),
+            "{}",
+            tried.text
+        );
+        let mistaken = [("person", email.as_str()), ("mapping", "[mapping.attributes]\ntitle = \"employee.titel\"")];
+        let wrong = vera.post("/mapping", "/mapping/test", &mistaken).await;
+        assert!(wrong.has("mapping:2:") && wrong.has("no field"), "{}", wrong.text);
+        let page = vera.post("/mapping", "/mapping/diffs", &form[1..]).await;
+        let id = page.text.split("/mapping/diffs/").nth(1).and_then(|rest| rest.split('"').next()).map(str::to_owned);
+        let page = match id {
+            // It was there at once.
+            None => page,
+            Some(id) => {
+                let path = format!("/mapping/diffs/{id}");
+                rig.until("it is compared", async |_| vera.get(&path).await.has("of 30 people would change")).await;
+                vera.get(&path).await
+            }
+        };
+        assert!(page.has("Dept ") && page.has("Would get it") && page.has("<pre"), "{}", page.text);
+        rig.quiet().await;
+        assert!(rig.effects().is_empty(), "{:?}", rig.effects());
+    });
+}
