@@ -164,7 +164,7 @@ pub async fn plan(console: Data<Console>, request: HttpRequest, id: Path<String>
         if let Some(sort) = form.text("sort") {
             query["sort"] = json!(sort);
         }
-        let mut seen = served.read(Ask::Plan, &[id.clone()], &query)?.unwrap_or_default();
+        let mut seen = served.read(Ask::Plan, std::slice::from_ref(&id), &query)?.unwrap_or_default();
         let count = |name: &str| seen[name].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
         let (total, of) = (count("total"), count("of"));
         let mut context = context(&id, &mut seen);
@@ -260,7 +260,7 @@ pub async fn saved(console: Data<Console>, request: HttpRequest, id: Path<String
     };
     let id = id.into_inner();
     show(&console, &visitor, Screen::new("plans", "Plan", "plan.html").still(), move |served| {
-        let plan = served.read(Ask::PlanFile, &[id.clone()], &json!({}))?.unwrap_or_default();
+        let plan = served.read(Ask::PlanFile, std::slice::from_ref(&id), &json!({}))?.unwrap_or_default();
         let text = serde_json::to_vec_pretty(&plan)?;
         Ok::<_, Refusal>(Content::File("application/json", format!("plan-{id}.json"), text))
     })
@@ -277,7 +277,7 @@ pub async fn print(console: Data<Console>, request: HttpRequest, id: Path<String
     show(&console, &visitor, Screen::new("plans", "Plan on paper", "plan_print.html").still(), move |served| {
         let mut query = choice(&form);
         query["size"] = json!(PRINTED);
-        let mut seen = served.read(Ask::Plan, &[id.clone()], &query)?.unwrap_or_default();
+        let mut seen = served.read(Ask::Plan, std::slice::from_ref(&id), &query)?.unwrap_or_default();
         let (total, of) = (seen["total"].take(), seen["of"].take());
         let mut context = context(&id, &mut seen);
         context["chosen"] = json!(chosen(&form));

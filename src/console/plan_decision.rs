@@ -60,7 +60,7 @@ pub async fn decide(console: Data<Console>, request: HttpRequest, id: Path<Strin
         if !targets.is_empty() {
             query["targets"] = json!(targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(","));
         }
-        let mut seen = served.read(Ask::Plan, &[id.clone()], &query)?.unwrap_or_default();
+        let mut seen = served.read(Ask::Plan, std::slice::from_ref(&id), &query)?.unwrap_or_default();
         if seen["plan"]["code"].as_str() != form.text("code") {
             return Err(Refusal::Conflict("this plan is not what was shown any more: open it again".into()));
         }
