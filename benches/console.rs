@@ -213,7 +213,7 @@ fn planned(bench: &mut Bench, browser: &Browser) -> (String, String) {
         page = browser.text(&path);
     }
     let took = bench.clock.monotonic().since(begun).as_secs_f64();
-    println!("a plan of {} people is made in {took:.1} s", between(&page, "of ", "<").trim());
+    println!("a plan of {changing} people is made in {took:.1} s");
     let person = between(&page, &format!("href=\"{path}/people/"), "\"");
     (path, person)
 }
