@@ -6,8 +6,8 @@ use crate::clock::Moment;
 use crate::domain::{ChangeKind, Decider, Rulebook};
 use crate::store::{
     Ballot, Linked, Location, OperatorRequest, Opined, Opinion, Store, StoreError, Tx, Voted, accept_adoption,
-    accept_list, account_of_decider, adoption, cancel, drain, find, gone_group, held_people, linked, may_decide, opine, org_of_hold,
-    pause_and_wait, request, resume, retry, reverse, split_outlook, vote,
+    accept_list, account_of_decider, adoption, cancel, drain, find, gone_group, held_people, linked, may_decide, opine,
+    org_of_hold, pause_and_wait, request, resume, retry, reverse, split_outlook, vote,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

@@ -193,7 +193,8 @@ impl Served {
     /// What the service says of itself, if it is this process that serves.
     fn running(&self) -> Option<Running> {
         self.keeper.as_ref()?;
-        Some(Running::new(self.readiness.reasons(), self.readiness.notices(), &self.metrics.text()))
+        let running = Running::new(self.readiness.reasons(), self.readiness.notices(), &self.metrics.text());
+        Some(running.with_alarms(self.readiness.alarms()))
     }
 
     fn decisions(&self) -> Decisions {

@@ -60,8 +60,9 @@ pub(super) fn login_freed(c: &Tx, org: &str, login: &str, now: Moment) -> Result
     app_name_freed(c, org, login, now)
 }
 
-/// Somebody is not called so in an app any more: who waited for the name is tried again.
+/// Somebody is not called so in an app any more: who waited for the name is tried again, also if it was to be their login.
 pub(super) fn app_name_freed(c: &Tx, org: &str, name: &str, now: Moment) -> Result<(), StoreError> {
+    wake(c, org, &Awaited::Login(name.to_owned()), now)?;
     wake(c, org, &Awaited::AppName(name.to_owned()), now).map(drop)
 }
 

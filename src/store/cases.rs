@@ -320,7 +320,11 @@ fn login(
     };
     let mut failed = None;
     let current = case.account.as_ref().map(|account| account.login.as_str());
-    let chosen = rules.login.choose(&wanted, current, |login| match holder(c, rules, case, target, login) {
+    let held_by = |login: &str| match holder(c, rules, case, target, login)? {
+        Holder::Nobody => Ok(called_so(c, rules, case, login, now)?.map_or(Holder::Nobody, Holder::Other)),
+        holder => Ok(holder),
+    };
+    let chosen = rules.login.choose(&wanted, current, |login| match held_by(login) {
         Ok(holder) => holder,
         Err(e) => {
             failed.get_or_insert(e);
@@ -480,7 +484,8 @@ fn holder(c: &Tx, rules: &Rulebook, case: &Case, target: i64, login: &str) -> Re
 /// Whether somebody could have a login now.
 pub(super) fn is_free(c: &Tx, rules: &Rulebook, target: i64, login: &str, now: Moment) -> Result<bool, StoreError> {
     let Some(case) = brief(c, rules, target, now)? else { return Ok(false) };
-    Ok(matches!(holder(c, rules, &case, target, login)?, Holder::Nobody | Holder::Themselves))
+    let is_free = matches!(holder(c, rules, &case, target, login)?, Holder::Nobody | Holder::Themselves);
+    Ok(is_free && called_so(c, rules, &case, login, now)?.is_none())
 }
 
 /// Whether nobody goes by a name in any app by now that somebody is to have there.
@@ -494,6 +499,24 @@ pub(super) fn is_nobody_called(
     let Some(case) = brief(c, rules, target, now)? else { return Ok(false) };
     let key = login_key(name);
     Ok(names_of_others(c, rules, &case, (target, now))?.iter().all(|other| other.name != key))
+}
+
+/// Who else is called as this login is in an app, and is to be called so: where a group gives the app its members have their login there.
+fn called_so(c: &Tx, rules: &Rulebook, case: &Case, login: &str, now: Moment) -> Result<Option<String>, StoreError> {
+    if !rules.mapping.app_rules().iter().any(|rule| rule.user_name.is_some()) {
+        return Ok(None);
+    }
+    let (key, own) = (login_key(login), case.account.as_ref().map(|own| own.id.as_str()));
+    let all = account::by_attribute(c, &case.org, account::APP_NAME, &key)?.into_iter();
+    for other in all.filter(|other| Some(other.id.as_str()) != own && other.is_live()) {
+        for (app, _) in other.app_names.iter().filter(|(_, name)| login_key(name) == key) {
+            // Who is to be called something else there gives it up by themselves.
+            if wanted_name(c, rules, &case.org, (&other.id, app), now)?.as_ref() == Some(&key) {
+                return Ok(Some(format!("{}, who goes by it in an app", other.described())));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The login that was chosen is nobody else's from now on.

@@ -11,6 +11,7 @@ use super::rows::hold::{self, Open};
 use super::rows::meta::{meta, set_meta};
 use super::rows::vote::{self as votes, COUNTED, New};
 use super::rows::{account, audit, rejection, risk, work};
+use super::views::entitled::may_decide;
 use super::voices::hearing;
 use super::{Store, StoreError, Trouble, append, approved, mass, rejections};
 use crate::audit::details::{ApprovedAlone, HoldEnded, Names, Verdict, Vote};
@@ -64,12 +65,20 @@ fn said(
     c: &Tx,
     rules: &Rulebook,
     (hold, code): (i64, &str),
-    says: Says,
-    pending: bool,
+    (says, pending): (Says, bool),
+    now: Moment,
 ) -> Result<Vec<Approval>, StoreError> {
     let mut all = votes::said(c, hold, code, pending)?;
     if !all.is_empty() {
         let hearing = hearing(c, rules)?;
+        let mut there = Vec::with_capacity(all.len());
+        for one in &all {
+            // Who has left since decides nothing either.
+            let account = hearing.account(&one.approval.principal, &one.approval.by);
+            there.push(account.map_or(Ok(true), |(org, id)| may_decide(c, rules, org, id, now))?);
+        }
+        let mut there = there.into_iter();
+        all.retain(|_| there.next().unwrap_or(false));
         for Said { approval, .. } in &mut all {
             approval.principal = hearing.whose(&approval.principal, &approval.by);
         }
@@ -124,7 +133,7 @@ pub fn vote(c: &Tx, rules: &Rulebook, ballot: &Ballot, now: Moment) -> Result<Vo
         return Ok(Voted::Changed { code });
     }
     let says = if ballot.approve { Says::Approves } else { Says::Rejects };
-    let mut before = said(c, rules, (open.id, &code), says, true)?;
+    let mut before = said(c, rules, (open.id, &code), (says, true), now)?;
     let mut meant = meant(c, open.id, ballot.only)?;
     if !ballot.approve {
         let two = let_in_by_rejection(c, open.id)?;
@@ -341,10 +350,10 @@ pub(super) fn settle(
 ) -> Result<usize, StoreError> {
     let Some(open) = hold::open(c, hold)? else { return Ok(0) };
     let code = code(c, hold)?;
-    let votes = said(c, rules, (hold, &code), Says::Approves, false)?;
+    let votes = said(c, rules, (hold, &code), (Says::Approves, false), now)?;
     let members = risk::members(c, hold)?;
     let so_far = settled(approvals(c, &open, rules, &votes, &meant(c, hold, only)?, now)?);
-    let rejections = said(c, rules, (hold, &code), Says::Rejects, false)?;
+    let rejections = said(c, rules, (hold, &code), (Says::Rejects, false), now)?;
     let no = settled(rejected(c, &open, rules, &rejections, let_in_by_rejection(c, hold)?, now)?);
     let (targets, by, closes) = match comes_to(so_far, no.until, members.len()) {
         Outcome::LetsGo { targets, by, closes } => (targets, by, closes),
@@ -410,7 +419,7 @@ fn reject(
 ) -> Result<usize, StoreError> {
     let two = let_in_by_rejection(c, open.id)?;
     let mut meant = meant(c, open.id, vote.only()?.as_ref())?;
-    let votes = said(c, rules, (open.id, &code(c, open.id)?), Says::Rejects, false)?;
+    let votes = said(c, rules, (open.id, &code(c, open.id)?), (Says::Rejects, false), now)?;
     let asked = meant.keys().copied().filter(|target| two.contains(target));
     let Settled { approved: agreed, until, by } = settled(rejected(c, open, rules, &votes, asked, now)?);
     meant.retain(|target, _| is_rejected(*target, &two, &agreed));
@@ -425,7 +434,7 @@ fn reject(
 /// Rejections of the only approver whose delay has passed.
 fn settle_rejections(c: &Tx, rules: &Rulebook, hold: i64, now: Moment) -> Result<(), StoreError> {
     let Some(open) = hold::open(c, hold)? else { return Ok(()) };
-    let votes = said(c, rules, (hold, &code(c, hold)?), Says::Rejects, false)?;
+    let votes = said(c, rules, (hold, &code(c, hold)?), (Says::Rejects, false), now)?;
     let two = let_in_by_rejection(c, hold)?;
     let Settled { approved: agreed, by, .. } = settled(rejected(c, &open, rules, &votes, two, now)?);
     let mut meant = risk::members(c, hold)?;

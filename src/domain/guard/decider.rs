@@ -16,6 +16,8 @@ pub struct Decider {
     principal: String,
     /// Whether an identity provider says who it is.
     over_provider: bool,
+    /// The token by which they have come, where their principal does not say it.
+    token: Option<String>,
     /// The account by which they have come, as org and id, where the provider is an org that is written to.
     account: Option<(String, String)>,
 }
@@ -26,6 +28,8 @@ const PROVIDED: &str = "oidc:";
 const TOKEN: &str = "token:";
 /// What the voice of a principal ends with who has other ways, and came over an identity provider.
 const OVER: &str = " over oidc";
+/// What stands in the voice of a user of the operating system before the name of the token by which they have come.
+const WITH: &str = " with token:";
 /// What the voice of a principal ends with of whom it is not known who they are for the identity provider.
 const UNPLACED: &str = " unplaced";
 /// What the voice of a principal ends with whom the configuration does not know any more.
@@ -33,7 +37,13 @@ const GONE: &str = " gone";
 
 /// The principal whose voice this is.
 pub fn principal_of(voice: &str) -> &str {
-    [OVER, UNPLACED, GONE].into_iter().find_map(|mark| voice.strip_suffix(mark)).unwrap_or(voice)
+    let bare = [OVER, UNPLACED, GONE].into_iter().find_map(|mark| voice.strip_suffix(mark)).unwrap_or(voice);
+    bare.split_once(WITH).map_or(bare, |(principal, _)| principal)
+}
+
+/// The name of the token by which a user of the operating system has come.
+pub(super) fn token_with(voice: &str) -> Option<&str> {
+    voice.split_once(WITH).map(|(_, token)| token)
 }
 
 /// The name of the token that a principal is known by.
@@ -97,29 +107,36 @@ impl Decider {
     /// one, is the same principal; so are all tokens of that user.
     pub fn of_token(name: &str, uid: Option<u32>) -> Self {
         let principal = uid.map_or_else(|| format!("{TOKEN}{name}"), user);
-        Self { name: name.to_owned(), principal, over_provider: false, account: None }
+        let token = uid.map(|_| name.to_owned());
+        Self { name: name.to_owned(), principal, over_provider: false, token, account: None }
     }
 
     /// Somebody whom an identity provider says, who is this principal to it (`provided`). `also` is who has a token as the same
     /// person: then both have one vote.
     pub fn of_provider(principal: &str, name: &str, also: Option<&Self>) -> Self {
         let principal = also.map_or_else(|| principal.to_owned(), |also| also.principal.clone());
-        Self { name: name.to_owned(), principal, over_provider: true, account: None }
+        Self { name: name.to_owned(), principal, over_provider: true, token: None, account: None }
     }
 
     /// A user of the operating system who writes into the store, under whatever name.
     pub fn of_user(uid: u32, name: &str) -> Self {
-        Self { name: name.to_owned(), principal: user(uid), over_provider: false, account: None }
+        Self { name: name.to_owned(), principal: user(uid), over_provider: false, token: None, account: None }
     }
 
     /// Whoever was written down as this principal.
     pub fn known(name: &str, principal: &str) -> Self {
-        Self { name: name.to_owned(), principal: principal.to_owned(), over_provider: false, account: None }
+        Self {
+            name: name.to_owned(),
+            principal: principal.to_owned(),
+            over_provider: false,
+            token: None,
+            account: None,
+        }
     }
 
     /// The service itself, as its configuration says or the operating system tells it: nobody else has decided.
     pub fn of_service(name: &str) -> Self {
-        Self { name: name.to_owned(), principal: "service".into(), over_provider: false, account: None }
+        Self { name: name.to_owned(), principal: "service".into(), over_provider: false, token: None, account: None }
     }
 
     /// The same, who has come by this account of an org that is written to.
@@ -140,7 +157,11 @@ impl Decider {
 
     /// What a vote of theirs is kept under: the principal, and whether it came over an identity provider.
     pub fn voice(&self) -> String {
-        if self.over_provider { over_provider(&self.principal) } else { self.principal.clone() }
+        match &self.token {
+            _ if self.over_provider => over_provider(&self.principal),
+            Some(token) => format!("{}{WITH}{token}", self.principal),
+            None => self.principal.clone(),
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 //! **Invariant:** whatever the configuration said meanwhile, one person has one vote; where it is not known whether two are one
 //! person, they are.
 
-use crate::domain::guard::decider::{gone, is_provided, over_provider, principal_of, provided, token_of, unplaced};
+use crate::domain::guard::decider::{
+    gone, is_provided, over_provider, principal_of, provided, token_of, token_with, unplaced,
+};
 use crate::domain::plan::limits::{Holder, Voices};
 
 /// Who may have a voice, and by which accounts.
@@ -22,9 +24,9 @@ impl<'a> Hearing<'a> {
     /// Whose voice one is that was written down as `voice`, by somebody who was called `name` then.
     pub fn whose(&self, voice: &str, name: &str) -> String {
         let principal = principal_of(voice);
-        let Some(n) = self.holder(principal, name) else {
+        let Some(n) = self.holder(voice, name) else {
             // A token that is called otherwise by now, or is away, may have been any of the others.
-            let is_away = token_of(principal).is_some();
+            let is_away = token_of(principal).is_some() || token_with(voice).is_some();
             return if is_away { gone(principal) } else { voice.to_owned() };
         };
         let holder = &self.voices.holders[self.first_of(n)];
@@ -35,10 +37,15 @@ impl<'a> Hearing<'a> {
         }
     }
 
-    /// The account by which somebody is known to the org of the provider, if they have a token that says so.
-    pub fn account(&self, voice: &str, name: &str) -> Option<(&str, &str)> {
-        let n = self.holder(principal_of(voice), name)?;
-        self.voices.org().zip(self.accounts.get(n)?.as_deref())
+    /// The account by which somebody is known to the org of the provider: their own, or that which their token names.
+    pub fn account<'v>(&'v self, voice: &'v str, name: &str) -> Option<(&'v str, &'v str)> {
+        let of_token = || self.accounts.get(self.holder(voice, name)?)?.as_deref();
+        self.voices.org().zip(self.id_of(voice).or_else(of_token))
+    }
+
+    /// The id by which the provider knows somebody.
+    fn id_of<'v>(&self, voice: &'v str) -> Option<&'v str> {
+        principal_of(voice).strip_prefix(&*provided(&self.voices.provider.as_ref()?.issuer, ""))
     }
 
     /// The first of the holders who are one person, however the configuration names them: whose principal is theirs.
@@ -48,16 +55,15 @@ impl<'a> Hearing<'a> {
         (0..self.accounts.len()).find(is_same).unwrap_or(n)
     }
 
-    fn holder(&self, principal: &str, name: &str) -> Option<usize> {
-        let holders = &self.voices.holders;
+    fn holder(&self, voice: &str, name: &str) -> Option<usize> {
+        let (holders, principal) = (&self.voices.holders, principal_of(voice));
         if let Some(token) = token_of(principal) {
             return holders.iter().position(|holder| holder.token == token);
         }
-        let provider = self.voices.provider.as_ref();
-        let Some(id) = provider.and_then(|provider| principal.strip_prefix(&*provided(&provider.issuer, ""))) else {
+        let Some(id) = self.id_of(voice) else {
             // A token whose user is another by now is known by its name.
-            let known = holders.iter().position(|holder| holder.principal == principal);
-            return known.or_else(|| holders.iter().position(|holder| holder.token == name));
+            let with = token_with(voice).and_then(|token| holders.iter().position(|holder| holder.token == token));
+            return with.or_else(|| holders.iter().position(|holder| holder.principal == principal));
         };
         // The id is theirs for ever; what people are called may be somebody else's tomorrow.
         let by_id = (0..holders.len()).find(|n| {
@@ -131,8 +137,15 @@ mod tests {
         let of = voices(&[holder("ann", "uid:501", None)]);
         let hearing = Hearing::new(&of, vec![None]);
         assert_eq!(heard(&hearing, &[("token:ann", "ann"), ("uid:501", "root")]), 1);
-        assert_eq!(heard(&hearing, &[("uid:500", "ann"), ("uid:501", "ann")]), 1, "another user since");
-        assert_eq!(heard(&hearing, &[("uid:0", "root"), ("uid:501", "ann")]), 2);
+        let before = Decider::of_token("ann", Some(500)).voice();
+        assert_eq!(heard(&hearing, &[(&before, "ann"), ("uid:501", "root")]), 1, "another user since");
+        let away = Decider::of_token("ben", Some(502)).voice();
+        assert_eq!(heard(&hearing, &[(&away, "ben"), ("uid:501", "root")]), 1, "a token that is away");
+        assert_eq!(
+            heard(&hearing, &[("uid:0", "ann"), ("uid:501", "ann")]),
+            2,
+            "beside the service a name is a remark"
+        );
     }
 
     #[test]
