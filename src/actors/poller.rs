@@ -518,7 +518,7 @@ impl Poller {
                     }
                     missing
                 }
-                Ok(_) => Vec::new(),
+                Ok(_) | Err(StoreError::Stopped) => Vec::new(),
                 Err(e) => {
                     tracing::error!(error = %e, "the end of a walk could not be written");
                     Vec::new()

@@ -328,9 +328,12 @@ fn of_preview(preview: &Preview) -> Vec<Row> {
     if let Some(why) = &preview.obstacle {
         return rejected.into_iter().chain([row(Category::Waiting, why.clone())]).collect();
     }
+    // Who has no account lacks whatever comes with it for that reason alone.
+    let is_missing = preview.changes.contains_key(&ChangeKind::Create);
     let mut by_category: BTreeMap<Category, Vec<String>> = BTreeMap::new();
     for (change, words) in &preview.changes {
-        by_category.entry(category(*change)).or_default().extend(words.iter().cloned());
+        let of = category(if is_missing { ChangeKind::Create } else { *change });
+        by_category.entry(of).or_default().extend(words.iter().cloned());
     }
     let mut rows: Vec<Row> = by_category.into_iter().map(|(category, words)| row(category, words.join("; "))).collect();
     rows.extend(rejected);

@@ -82,8 +82,12 @@ impl Asked<'_> {
         let Self { c, rules, org, position, now } = self;
         let contact = matched::contact(c, org, &position.tenant)?;
         let follows = self.follows(contact, candidates)?;
-        if before.traces.was_asked && matches!(follows, Follows::Report | Follows::Nobody | Follows::Match { .. }) {
-            review::close_others(c, org, position, &[])?;
+        match &follows {
+            _ if !before.traces.was_asked => {}
+            Follows::Report | Follows::Nobody | Follows::Match { .. } => review::close_others(c, org, position, &[])?,
+            // What is no question any more keeps nobody: two of whom each waits for the other's would wait for ever.
+            Follows::Unsure { .. } => review::close_others(c, org, position, candidates)?,
+            Follows::Review { .. } => {}
         }
         match follows {
             Follows::Report => Ok((target, None)),

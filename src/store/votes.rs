@@ -355,7 +355,9 @@ pub(super) fn settle(
     let so_far = settled(approvals(c, &open, rules, &votes, &meant(c, hold, only)?, now)?);
     let rejections = said(c, rules, (hold, &code), (Says::Rejects, false), now)?;
     let no = settled(rejected(c, &open, rules, &rejections, let_in_by_rejection(c, hold)?, now)?);
-    let (targets, by, closes) = match comes_to(so_far, no.until, members.len()) {
+    // What the only approver has rejected was announced, and waits or is carried out in a moment.
+    let rejected = no.until.or_else(|| (!no.approved.is_empty()).then_some(now));
+    let (targets, by, closes) = match comes_to(so_far, rejected, members.len()) {
         Outcome::LetsGo { targets, by, closes } => (targets, by, closes),
         Outcome::Waits { until, by } => return wait_alone(c, &open, until, by, false, now).map(|()| 0),
         Outcome::Announced => return Ok(0),
@@ -436,7 +438,10 @@ fn settle_rejections(c: &Tx, rules: &Rulebook, hold: i64, now: Moment) -> Result
     let Some(open) = hold::open(c, hold)? else { return Ok(()) };
     let votes = said(c, rules, (hold, &code(c, hold)?), (Says::Rejects, false), now)?;
     let two = let_in_by_rejection(c, hold)?;
-    let Settled { approved: agreed, by, .. } = settled(rejected(c, &open, rules, &votes, two, now)?);
+    let Settled { approved: agreed, by, until } = settled(rejected(c, &open, rules, &votes, two, now)?);
+    if open.until.is_none() && until.is_some() {
+        return wait_alone(c, &open, until, by, true, now);
+    }
     let mut meant = risk::members(c, hold)?;
     meant.retain(|target, _| agreed.contains(target));
     let Some((principal, _)) = by.first_key_value().filter(|_| !meant.is_empty()) else { return Ok(()) };

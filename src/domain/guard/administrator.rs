@@ -91,7 +91,14 @@ fn mark_grants(plan: &mut Plan, situation: &Situation) {
     let directory = situation.directory;
     let carries = |group: &String| directory.carries_role(group) == Some(true);
     let may_carry = |group: &str| directory.carries_role(group) == Some(true) || is_to_be_asked(directory, group);
-    let admits = admits(situation.case.account.as_ref(), situation.rulebook, directory, plan, may_carry);
+    // A protected account is beyond every plan: whoever makes one of somebody keeps them from ever being ended.
+    let protects = |group: &str| {
+        let protected = &situation.rulebook.safeguards.protected;
+        directory.find(group).is_some_and(|group| protected.names(&group.name))
+    };
+    let admits = admits(situation.case.account.as_ref(), situation.rulebook, directory, plan, |group| {
+        may_carry(group) || protects(group)
+    });
     let mut grants = admits.groups;
     for step in &mut plan.steps {
         match step {

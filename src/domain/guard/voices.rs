@@ -27,7 +27,8 @@ impl<'a> Hearing<'a> {
         let Some(n) = self.holder(voice, name) else {
             // A token that is called otherwise by now, or is away, may have been any of the others.
             let is_away = token_of(principal).is_some() || token_with(voice).is_some();
-            return if is_away { gone(principal) } else { voice.to_owned() };
+            let others = !self.voices.holders.is_empty() && !is_provided(voice);
+            return if is_away && others { gone(principal) } else { voice.to_owned() };
         };
         let holder = &self.voices.holders[self.first_of(n)];
         match is_provided(voice) {
@@ -109,7 +110,7 @@ mod tests {
     fn who_has_signed_in_before_a_reload_brought_their_token_has_one_vote_with_both() {
         let session = Decider::of_provider(&provided(ISSUER, "00u1"), "ann@acme.com", None).voice();
         let said = [(&*session, "ann@acme.com"), ("token:ann", "ann")];
-        let before = voices(&[holder("ben", "token:ben", None)]);
+        let before = voices(&[holder("ann", "token:ann", None)]);
         assert_eq!(heard(&Hearing::new(&before, vec![None]), &said), 2);
         for person in ["00u1", "Ann@acme.com"] {
             let after = voices(&[holder("ann", "token:ann", Some(person))]);

@@ -25,6 +25,8 @@ pub const SEARCH: &str = "search";
 pub const BEING_SOUGHT: &str = "no account is known: Okta is asked for one by anchor, login and email";
 /// How long the call waits that Okta has refused twice in the same words, at least; doubled each time, up to the longest.
 const REFUSED_AGAIN: Duration = Duration::from_secs(2);
+/// The same of somebody who waits for somebody to mend it.
+const WAITING_AGAIN: Duration = Duration::from_secs(30);
 const LONGEST_REFUSED: Duration = Duration::from_secs(15 * 60);
 /// When work is due that only a decision makes ready.
 pub const NEVER: Moment = Moment::from_millis(i64::MAX / 1000);
@@ -367,11 +369,17 @@ impl Work {
     /// leaver waits by their own rule alone.
     #[must_use]
     pub fn backed_off(self, times: i64, over: bool, now: Moment) -> Work {
-        if over || self.state != State::Ready || self.token.is_some() {
+        // Who waits for somebody and is tried now and then, also where something else keeps them in between.
+        let first = match self.state {
+            State::Ready => REFUSED_AGAIN,
+            State::Quarantined if self.due_at.millis() < NEVER.millis() => WAITING_AGAIN,
+            State::Quarantined | State::Held => return self,
+        };
+        if over || self.token.is_some() {
             return self;
         }
         let doublings = u32::try_from(times.clamp(1, 12) - 1).unwrap_or(0);
-        let at = now + (REFUSED_AGAIN * (1 << doublings)).min(LONGEST_REFUSED);
+        let at = now + (first * (1 << doublings)).min(LONGEST_REFUSED);
         Work { due_at: self.due_at.max(at), ..self }
     }
 
