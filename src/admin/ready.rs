@@ -6,6 +6,7 @@ use crate::clock::Moment;
 use crate::domain::guard::alarm::{About, Alarm};
 use crate::domain::plan::leaver::WhyAccess;
 use actix_web::{HttpResponse, web};
+use prometheus::core::Collector;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
