@@ -37,6 +37,7 @@ use crate::clock::Clock;
 use crate::config::reload::ChangedKey;
 use crate::config::{Config, Tokens};
 use crate::domain::Decider;
+use crate::domain::guard::alarm::Alarm;
 use crate::http::live::Live;
 use crate::metrics::Metrics;
 use crate::store::{LiveRules, Location, Store};
@@ -51,7 +52,7 @@ use plans::Plans;
 use routes::{Ask, Lost};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use state::Running;
+use state::{Overall, Running, overall};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -326,7 +327,7 @@ pub fn serve_at(listener: TcpListener, served: Served) -> std::io::Result<Door> 
                     .app_data(web::Data::new(served.clone()))
                     .route("/metrics", web::get().to(metrics_text))
                     .route("/healthz", web::get().to(healthz))
-                    .route("/readyz", web::get().to(ready::readyz))
+                    .route("/readyz", web::get().to(readyz))
                     .route("/api/v1/openapi.json", web::get().to(document))
                     .route("/hooks/poll", web::post().to(poll_for_hr))
                     .route("/api/v1{path:/.*}", web::to(api))
@@ -367,6 +368,45 @@ async fn healthz(served: web::Data<Served>) -> HttpResponse {
         Ok(()) => HttpResponse::Ok().json(json!({ "status": "ok" })),
         Err(e) => HttpResponse::ServiceUnavailable().json(json!({ "status": "store", "why": e.to_string() })),
     }
+}
+
+/// Whether nothing is missing for keeping Okta true to Namely, and whether somebody must act. Another status than 200 says only that
+/// this process can serve nobody: what a person must mend takes no process out of service.
+async fn readyz(served: web::Data<Served>) -> HttpResponse {
+    let (reasons, leavers, waits) = (
+        served.readiness.reasons(),
+        ready::leavers_with_access(&served.metrics),
+        ready::waits(&served.metrics, &served.orgs),
+    );
+    let mut attention = json!({});
+    if !leavers.is_empty() {
+        attention["leavers_with_access"] = json!(leavers);
+    }
+    for (what, count) in &waits {
+        attention[*what] = json!(count);
+    }
+    let alarms: Vec<Alarm> = served.readiness.alarms().into_iter().chain(served.readiness.unreached()).collect();
+    let trouble = match &served.keeper {
+        Some(keeper) => keeper.trouble(),
+        None => reasons.get("store").cloned(),
+    };
+    let state = match (&trouble, &served.keeper) {
+        // Whether all is well is counted by the node that serves: another one has nothing of it, which is not "nobody".
+        (Some(_), _) | (None, None) => Overall::CannotSay,
+        (None, Some(_)) => {
+            let must_mend = alarms.iter().any(Alarm::needs_a_person);
+            overall(&reasons, must_mend || !leavers.is_empty() || !waits.is_empty())
+        }
+    };
+    let mut answer = if trouble.is_some() { HttpResponse::ServiceUnavailable() } else { HttpResponse::Ok() };
+    let status = if reasons.is_empty() && served.keeper.is_some() { "ready" } else { "not ready" };
+    let role = if served.keeper.is_some() { "serves" } else { "standby" };
+    let (notices, now) = (served.readiness.notices(), served.clock.now());
+    answer.json(json!({
+        "state": state, "role": role, "status": status, "mode": served.rules.load().safeguards.mode.as_str(), "missing": reasons,
+        "attention": attention, "alarms": alarms.iter().map(|alarm| ready::shown(alarm, now)).collect::<Vec<_>>(), "notices": notices,
+        "store": served.store.mark(),
+    }))
 }
 
 async fn document() -> HttpResponse {

@@ -108,7 +108,7 @@ pub(super) fn ring_of_names_found(c: &Tx, rules: &Rulebook, target: i64, now: Mo
     if !awaited::waits_for_app_name(c, target)? {
         return Ok(());
     }
-    for first in cases::who_gives_way(c, rules, target, now)? {
+    for first in cases::who_yields(c, rules, target, now)? {
         if first != target && awaited::waits_for_app_name(c, first)? {
             try_again(c, &work::org(c, first)?, first, now)?;
         }

@@ -202,11 +202,11 @@ fn ring_of_names(
 }
 
 /// Who gives way in the rings of names in apps that somebody waits in.
-pub(super) fn who_gives_way(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<BTreeSet<i64>, StoreError> {
+pub(super) fn who_yields(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<BTreeSet<i64>, StoreError> {
     let Some(case) = brief(c, rules, target, now)? else { return Ok(BTreeSet::new()) };
     let mut found = BTreeSet::new();
     for other in names_of_others(c, rules, &case, (target, now))? {
-        if let Some(account) = other.gives_way() {
+        if let Some(account) = other.yields() {
             found.extend(target::owner(c, &case.org, account)?);
         }
     }
@@ -363,7 +363,10 @@ fn former_login(
     let is_free = match account::by_login(c, &case.org, &former)? {
         Some(_) => matches!(holder(c, rules, case, target, &former)?, Holder::Themselves),
         // Whoever would have got it in exchange does not, and keeps nobody from it.
-        None => target::reserved_login(c, &case.org, &former)?.is_none_or(|by| by == target || Some(by) == owner),
+        None => match target::reserved_login(c, &case.org, &former)? {
+            Some(by) => by == target || Some(by) == owner || is_stuck(c, by)?,
+            None => true,
+        },
     };
     if !is_free {
         return Ok(None);

@@ -120,6 +120,15 @@ impl Chromium {
         assert!(clicked.is_null(), "{clicked}");
     }
 
+    /// Clicks the first of them, also where the page has just renewed itself under the hand.
+    pub async fn click_first(&self, path: &str) {
+        let clicked = async || {
+            let Some(element) = self.all(path).await.into_iter().next() else { return false };
+            self.post(&format!("/element/{element}/click"), json!({})).await.is_null()
+        };
+        assert!(comes_true(clicked).await, "{path} cannot be clicked: {}", self.text().await);
+    }
+
     /// Types into the first of them.
     pub async fn type_into(&self, path: &str, text: &str) {
         let field = self.first(path).await;

@@ -218,7 +218,7 @@ fn of_people_who_are_to_have_one_name_in_an_app_at_the_same_moment_one_gets_it_a
 #[test]
 fn three_who_are_to_have_one_anothers_names_in_an_app_get_them_in_whatever_order_hr_says_so() {
     on_a_system(async {
-        for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        for order in [[0, 1, 2], [2, 1, 0]] {
             let mut setup = Setup::of(40);
             setup.rewrite = |text| with_payroll(text).replace("\"employee.email\"", "\"employee.office_direct_dial\"");
             let people = setup.people.clone();

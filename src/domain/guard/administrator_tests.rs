@@ -1,6 +1,7 @@
 use super::*;
 use crate::domain::account::administrators::{AdminLevel, Administrators, RolesRead};
 use crate::domain::account::directory::Group;
+use crate::domain::account::group_rule::OktaRule;
 use crate::domain::account::user::AccountStatus;
 use crate::domain::account::user::tests::bare;
 use crate::domain::guard::planned::plan;
@@ -311,4 +312,23 @@ fn the_members_of_a_group_that_decides_here_are_treated_as_administrators_and_no
     assert!(world.plan().secures_first);
     assert_eq!(world.directory.carries_role("00gFinance"), Some(true));
     assert_eq!(world.directory.carries_role("00gStaff"), None);
+}
+
+#[test]
+fn what_makes_one_of_oktas_rules_put_somebody_beyond_every_plan_waits_for_two_people() {
+    let mut world = World::leaver(listed(&[]));
+    world.case.person = Person::of("acme", an_employee());
+    world.rules.safeguards.protected.groups = vec![Pattern::new("Break Glass")];
+    let rule = |department: &str| OktaRule {
+        name: "crew".into(),
+        active: true,
+        expression: format!("user.department==\"{department}\""),
+        groups: vec!["00gGlass".into()],
+        excluded: BTreeSet::new(),
+    };
+    let department = an_employee().departments[0].clone();
+    world.directory = world.directory.clone().with_rules(vec![rule(&department)]);
+    assert!(world.plan().admits.contains("department"), "{:?}", world.plan());
+    world.directory = world.directory.clone().with_rules(vec![rule("Elsewhere")]);
+    assert!(world.plan().admits.is_empty());
 }

@@ -110,7 +110,7 @@ fn who_is_called<'o>(others: &'o [NameOfAnother], app: &str, name: &str) -> Opti
 /// The name by which one of those is called for a moment who are to have one another's names: somebody must be first.
 fn in_between(account: &Account, app: &str, name: &str, others: &[NameOfAnother]) -> Option<String> {
     let (own, other) = (account.app_names.get(app)?, who_is_called(others, app, name)?);
-    let is_first = other.gives_way() == Some(&account.id) && before_temporary(own, &account.id).is_none();
+    let is_first = other.yields() == Some(&account.id) && before_temporary(own, &account.id).is_none();
     is_first.then(|| temporary(own, &account.id, name).login)
 }
 

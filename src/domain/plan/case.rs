@@ -89,7 +89,7 @@ pub struct NameOfAnother {
 
 impl NameOfAnother {
     /// The account whose owner is called something else for a moment, so that all of a ring get what they should have.
-    pub fn gives_way(&self) -> Option<&String> {
+    pub fn yields(&self) -> Option<&String> {
         self.ring.iter().min()
     }
 

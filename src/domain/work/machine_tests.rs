@@ -373,3 +373,18 @@ fn what_was_left_in_doubt_while_a_run_was_under_way_is_read_by_the_next_one() {
     assert!(late.released(lease, &done(), None, now).work.read_first, "the run has not read it");
     assert!(!work.read_again().released(lease, &done(), None, now).work.read_first, "it has looked last");
 }
+
+proptest! {
+    #[test]
+    fn whoever_is_refused_the_same_again_and_again_waits_ever_longer_and_nobody_is_woken_by_it(
+        work in works(), now in moments(), times in 2..30i64,
+    ) {
+        let [once, again] = [times, times + 1].map(|times| work.clone().backed_off(times, false, now));
+        prop_assert!(work.due_at <= once.due_at && once.due_at <= again.due_at);
+        prop_assert_eq!(once.state, work.state);
+        let is_waiting = work.state == State::Quarantined && work.due_at < NEVER && work.token.is_none();
+        prop_assert!(!is_waiting || once.due_at >= now + Duration::from_secs(60), "{:?}", once.due_at);
+        prop_assert!(once.due_at <= work.due_at.max(now + LONGEST_REFUSED), "and is tried again all the same");
+        prop_assert_eq!(work.clone().backed_off(times, true, now), work, "a leaver waits by their own rule");
+    }
+}
