@@ -3,10 +3,9 @@
 use super::decisions::{Decisions, Refusal};
 use crate::clock::Moment;
 use crate::domain::guard::preview::{About, Preview, preview};
-use crate::domain::mapping::desired::Shown;
-use crate::domain::mapping::explain::{Explanation, explain};
+use crate::domain::mapping::explain::Explanation;
 use crate::domain::work::machine::State;
-use crate::domain::{Case, Directory, ManagerLink, Rulebook};
+use crate::domain::{Case, Directory, Rulebook};
 use crate::store::{ByDecision, Tx, binding, decision_about, directory, progress, whole};
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -35,14 +34,7 @@ pub fn explained(c: &Tx, rules: &Rulebook, org: &str, target: i64, now: Moment) 
     let rejected = binding(c, target, &case, now)?;
     let about = About { target, case: &case, conflict: progress.conflict.as_deref(), rejected: &rejected };
     let preview = preview(about, rules, &mut Cow::Borrowed(&known), now);
-    let positions = rules.counting(&case, now);
-    let login = case.login.as_ref().map(|chosen| chosen.login.as_str()).unwrap_or_default();
-    let manager_login = match &case.manager {
-        ManagerLink::Account { login, .. } => Some(login.as_str()),
-        _ => None,
-    };
-    let mapping = explain(&rules.mapping, &Shown { org, login, manager_login, positions: &positions });
-    drop(positions);
+    let mapping = rules.explain(&case, now);
     let state = match progress.work {
         None => ("done", None),
         Some(work) => match (work.state, work.is_dirty()) {

@@ -8,9 +8,7 @@ use crate::clock::Moment;
 use crate::config::edited::edited;
 use crate::domain::guard::difference::{Difference, Side};
 use crate::domain::guard::usage::{Concerned, Usage};
-use crate::domain::mapping::desired::Shown;
-use crate::domain::mapping::explain::explain;
-use crate::domain::{Case, Decider, Directory, ManagerLink, Rulebook};
+use crate::domain::{Case, Decider, Directory, Rulebook};
 use crate::store::{Store, StoreError, StoredPerson, Tx, directory, find, population, preview_of, whole};
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -93,13 +91,7 @@ pub fn compare(
 
 /// What the rules say of one person, as a document: attributes, groups and apps, each with the rule and what it has read.
 pub fn tested(rules: &Rulebook, case: &Case, now: Moment) -> Value {
-    let positions = rules.counting(case, now);
-    let login = case.login.as_ref().map(|chosen| chosen.login.as_str()).unwrap_or_default();
-    let manager_login = match &case.manager {
-        ManagerLink::Account { login, .. } => Some(login.as_str()),
-        _ => None,
-    };
-    let mapping = explain(&rules.mapping, &Shown { org: &case.org, login, manager_login, positions: &positions });
+    let mapping = rules.explain(case, now);
     let lifecycle = rules.lifecycle(case, now);
     json!({
         "org": case.org, "name": case.person.display(), "login": case.login.as_ref().ok().map(|chosen| &chosen.login),

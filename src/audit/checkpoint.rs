@@ -7,6 +7,7 @@ use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// The chain up to one row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +102,15 @@ impl SigningKey {
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let pairs = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok());
     pairs.collect()
+}
+
+/// Checkpoints as they are written to a file, one on each line; the error names the line that is none.
+pub fn read_checkpoints(text: &str, path: &Path) -> Result<Vec<Checkpoint>, String> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty()).enumerate();
+    let read = lines.map(|(n, line)| {
+        serde_json::from_str(line).map_err(|e| format!("line {} of {} is no checkpoint: {e}", n + 1, path.display()))
+    });
+    read.collect()
 }
 
 #[cfg(test)]

@@ -45,7 +45,14 @@ pub(super) async fn people_finding(client: &OktaClient, org: &str, config: &Conf
         .map_or_else(String::new, |tokens| format!("; {} are one person's, with one vote", tokens.join(" and ")));
     let what = format!("okta {org} approvers");
     Some(match unknown.as_slice() {
-        [] => good(&what, format!("{} who have tokens are known by id or login{one}", whose.len())),
+        [] if several.is_some() => {
+            let message = format!(
+                "{} who have tokens are known by id or login{one}: fewer people approve than tokens say",
+                whose.len()
+            );
+            warning(&what, message)
+        }
+        [] => good(&what, format!("{} who have tokens are known by id or login", whose.len())),
         unknown => warning(
             &what,
             format!(

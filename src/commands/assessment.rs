@@ -3,6 +3,7 @@
 use super::failure::failed;
 use super::store::Found;
 use crate::actors::sealer::own_key;
+use crate::audit::checkpoint::read_checkpoints;
 use crate::audit::custody::{forged, trusted};
 use crate::audit::restore::{Restore, without_replaced};
 use crate::audit::{Checkpoint, SigningKey, Verdict};
@@ -76,7 +77,7 @@ pub(super) fn assess(
     let outside = file.unwrap_or(&place.checkpoints);
     let store = identity(&opened.store)?;
     let read = match std::fs::read_to_string(outside) {
-        Ok(text) => read_checkpoints(&text, outside)?,
+        Ok(text) => read_checkpoints(&text, outside).map_err(anyhow::Error::msg)?,
         Err(e) if file.is_some() => return Err(e).with_context(|| format!("{} cannot be read", outside.display())),
         Err(_) => Vec::new(),
     };
@@ -181,13 +182,4 @@ fn unpinned(place: &Place) -> String {
 fn beside_store(place: &Place) -> Option<String> {
     let pem = std::fs::read_to_string(own_key(&place.store, &place.checkpoints)).ok()?;
     Some(SigningKey::read(&pem).ok()?.public())
-}
-
-fn read_checkpoints(text: &str, path: &Path) -> anyhow::Result<Vec<Checkpoint>> {
-    let lines = text.lines().filter(|line| !line.trim().is_empty()).enumerate();
-    lines
-        .map(|(n, line)| {
-            serde_json::from_str(line).with_context(|| format!("line {} of {} is no checkpoint", n + 1, path.display()))
-        })
-        .collect()
 }

@@ -5,10 +5,8 @@ use super::store::open;
 use super::table::table;
 use crate::admin::mapping::{compare, tested, unseen};
 use crate::config::Config;
-use crate::domain::ManagerLink;
 use crate::domain::guard::difference::Difference;
-use crate::domain::mapping::desired::Shown;
-use crate::domain::mapping::explain::{Explanation, explain};
+use crate::domain::mapping::explain::Explanation;
 use crate::store::{directory, find, population, whole};
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -76,14 +74,7 @@ fn test(person: &str, common: &Common) -> anyhow::Result<ExitCode> {
     let rules = &opened.config.rulebook;
     let mut message = Vec::new();
     for case in &found {
-        let positions = rules.counting(case, opened.now);
-        let login = case.login.as_ref().map(|chosen| chosen.login.as_str()).unwrap_or_default();
-        let manager_login = match &case.manager {
-            ManagerLink::Account { login, .. } => Some(login.as_str()),
-            _ => None,
-        };
-        let shown = Shown { org: &case.org, login, manager_login, positions: &positions };
-        message.push((case, explain(&rules.mapping, &shown)));
+        message.push((case, rules.explain(case, opened.now)));
     }
     if common.json {
         let people: Vec<_> = found.iter().map(|case| tested(rules, case, opened.now)).collect();

@@ -276,30 +276,11 @@ fn list(title: &str, people: &[&Preview], all: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::guard::outline;
     use std::collections::BTreeMap;
 
     fn person(n: i64, change: ChangeKind) -> Preview {
-        Preview {
-            rejected: BTreeMap::new(),
-            ungoverned: Vec::new(),
-            org: "main".into(),
-            target: n,
-            tenant: "acme".into(),
-            profile: String::new(),
-            name: String::new(),
-            department: String::new(),
-            login: String::new(),
-            entitlement: String::new(),
-            changes: BTreeMap::from([(change, vec!["x".into()])]),
-            rules: BTreeMap::new(),
-            by_okta: Vec::new(),
-            unfilled: Vec::new(),
-            obstacle: None,
-            remarks: Vec::new(),
-            basis: String::new(),
-            calls: 1,
-            steps: BTreeMap::from([("remove_group", 1)]),
-        }
+        Preview { steps: BTreeMap::from([("remove_group", 1)]), ..outline::tests::person(n, change, &["x"]) }
     }
 
     #[test]

@@ -19,7 +19,6 @@ pub use account::user::{Account, AccountStatus, Link};
 pub use guard::decider::{Decider, provided};
 pub(crate) use mapping::desired::Mapping;
 pub use plan::case::Case;
-pub(crate) use plan::case::ManagerLink;
 pub use plan::kind::ChangeKind;
 pub(crate) use plan::observe::{Answer, observe};
 pub(crate) use plan::priority::Priority;

@@ -414,6 +414,9 @@ fn describe(c: &Tx, lease: Lease, happened: Happened, now: Moment) -> Result<(),
     Ok(())
 }
 
+/// Who waits for what is there is tried again after so long, where that was so before.
+const COME_BEFORE: Duration = Duration::from_secs(30);
+
 /// What the end of a run means for others.
 fn follow(
     c: &Tx,
@@ -424,10 +427,11 @@ fn follow(
 ) -> Result<(), StoreError> {
     match how {
         Release::Found { account } => found(c, rules, target, account, now),
-        // What came while the run was under way has woken nobody. Who waits for the same thing again was tried with it.
-        Release::Quarantined { awaits, .. } if is_new && awaiting::has_come(c, rules, target, awaits, now)? => {
-            awaiting::try_again(c, &work::org(c, target)?, target, now)
-        }
+        // What came while the run was under way has woken nobody. Who waits for the same thing as before may have been tried with it.
+        Release::Quarantined { awaits, .. } if awaiting::has_come(c, rules, target, awaits, now)? => match is_new {
+            true => awaiting::try_again(c, &work::org(c, target)?, target, now),
+            false => work::change(c, target, |work| work.sooner(now + COME_BEFORE)),
+        },
         Release::Quarantined { .. } => {
             awaiting::login_stays(c, target, now)?;
             awaiting::ring_found(c, rules, target, now)?;

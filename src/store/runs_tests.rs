@@ -2,9 +2,11 @@
 
 use super::super::tests::World;
 use super::*;
+use crate::domain::plan::awaited::Awaited;
 use crate::domain::plan::rulebook::tests::rulebook;
 use crate::domain::record::employee::tests::an_employee;
-use crate::domain::work::machine::Dirt;
+use crate::domain::work::machine::{Dirt, State};
+use crate::store::rows::org;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A connection of its own to the file of a world, and how many statements were run on it.
@@ -58,4 +60,32 @@ async fn a_run_takes_no_more_statements_than_it_needs() {
     {
         assert!((1..=most).contains(&spent), "{what} takes {spent} statements, more than {most}");
     }
+}
+
+#[tokio::test]
+async fn what_comes_while_somebody_is_worked_on_wakes_them_at_once_and_before_long_where_it_was_there_before() {
+    let world = World::new().await;
+    world.see(an_employee()).await;
+    let waits = |why: &str| Release::Quarantined {
+        why: why.into(),
+        again: None,
+        read_first: false,
+        awaits: vec![Awaited::Login("somebody@example.com".into()), Awaited::Walk("acme".into())],
+    };
+    let left = async |how: Release| {
+        let claim = world.claim().await.remove(0);
+        let target = claim.lease.target;
+        world.store.release(claim.lease, how, world.now).await.expect("lets go");
+        world.store.run(move |c| work::load(c, target)).await.expect("reads").expect("somebody")
+    };
+    let walked = world.store.run(|c| org::set_walked_now(c, "acme"));
+    assert!(walked.await.expect("writes"), "while they are worked on, as it were");
+    let woken = left(waits("they wait for acme")).await;
+    assert_eq!((woken.state, woken.due_at), (State::Ready, world.now));
+    let again = left(waits("they wait for acme")).await;
+    assert_eq!(
+        (again.state, again.due_at),
+        (State::Quarantined, world.now + COME_BEFORE),
+        "nobody is tried without end"
+    );
 }

@@ -302,7 +302,8 @@ async fn a_login_is_one_persons_from_before_the_account_exists() {
 
 #[tokio::test]
 async fn managers_are_found_awaited_and_never_fatal() {
-    use crate::domain::{Manager, ManagerLink};
+    use crate::domain::Manager;
+    use crate::domain::plan::case::ManagerLink;
     let world = World::new().await;
     let reports_to = |id: &str| Some(Manager { id: id.into(), name: "Ada Byron".into(), email: String::new() });
     let person = |id: &str, manager: &str| Employee {

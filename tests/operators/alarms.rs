@@ -2,25 +2,17 @@
 //! when, who mends it, and the command; and every place that says how things are says the same.
 
 use super::admin::Api;
+use super::receivers::rig;
 use crate::common::config::config_file;
 use crate::common::program::program;
 use crate::common::receiver::Receiver;
-use crate::common::rig::{Rig, Setup, on_a_system};
+use crate::common::rig::{Rig, on_a_system};
 use namely_okta_sync::config::Role;
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::population::Status as Hired;
 use serde_json::Value;
 
 const SLACK: &str = "[[notify]]\nname = \"it\"\nkind = \"slack\"\nurl = \"env:SLACK\"\nevery = \"1s\"\n";
-
-async fn rig(extra: &str, variables: &[(&str, &str)]) -> Rig {
-    let mut rig = Rig::new(Setup::of(20));
-    rig.extra = extra.to_owned();
-    rig.variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    rig.run().await;
-    rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
-    rig
-}
 
 /// The messages that say this.
 fn with(slack: &Receiver, words: &str) -> Vec<String> {

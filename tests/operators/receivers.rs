@@ -11,7 +11,7 @@ const MAIL: &str = "[[notify]]\nname = \"hr\"\nkind = \"mail\"\nserver = \"env:S
                     to = [\"ann@example.com\", \"bob@example.com\", \"eve@example.com\"]\nevery = \"1s\"\n\
                     events = [\"leaver_done\"]\n";
 
-async fn rig(extra: &str, variables: &[(&str, &str)]) -> Rig {
+pub async fn rig(extra: &str, variables: &[(&str, &str)]) -> Rig {
     let mut rig = Rig::new(Setup::of(20));
     rig.extra = extra.to_owned();
     rig.variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();

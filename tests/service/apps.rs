@@ -216,6 +216,42 @@ fn of_people_who_are_to_have_one_name_in_an_app_at_the_same_moment_one_gets_it_a
 }
 
 #[test]
+fn nobody_gets_a_login_by_which_somebody_else_goes_in_an_app_before_that_one_is_called_otherwise() {
+    on_a_system(async {
+        let mut setup = Setup::of(40);
+        setup.rewrite = |text| with_payroll(text).replace("\"employee.email\"", "\"employee.office_direct_dial\"");
+        let people = setup.people.clone();
+        let holders = in_department(&people, 0);
+        let (named, wants) = (holders[0], in_department(&people, 1)[0]);
+        let mut rig = Rig::new(setup);
+        rig.world.okta.core().seed_app("Payroll", &[], rig.world.clock.now());
+        for (n, holder) in holders.iter().enumerate() {
+            rig.edit(*holder, |person| person.direct_dial = format!("nr{n}@example.com"));
+        }
+        rig.run().await;
+        let user = |okta: &namely_okta_sync::sandbox::okta::Okta, n: usize| {
+            okta.user_by_anchor(&people[n].id).expect("an account").clone()
+        };
+        rig.until_okta("somebody goes by it", |okta| {
+            okta.names_in_apps(&user(okta, named).id).get("Payroll").is_some_and(|name| *name == "nr0@example.com")
+        })
+        .await;
+        rig.quiet().await;
+        rig.edit(wants, |person| person.email = "nr0@example.com".into());
+        rig.until("the other one waits", async |rig| {
+            rig.quarantined().await.iter().any(|(_, why)| why.contains("who goes by it in an app"))
+        })
+        .await;
+        let has_it =
+            |okta: &namely_okta_sync::sandbox::okta::Okta| user(okta, wants).profile["login"] == "nr0@example.com";
+        assert!(!has_it(&rig.world.okta.core()));
+        rig.edit(named, |person| person.direct_dial = "otherwise@example.com".into());
+        rig.until_okta("it is theirs", has_it).await;
+        rig.until("nobody waits", async |rig| rig.quarantined().await.is_empty()).await;
+    });
+}
+
+#[test]
 fn three_who_are_to_have_one_anothers_names_in_an_app_get_them_in_whatever_order_hr_says_so() {
     on_a_system(async {
         for order in [[0, 1, 2], [2, 1, 0]] {

@@ -3,42 +3,14 @@
 use super::readiness::Readiness;
 use crate::clock::Moment;
 use crate::domain::Rulebook;
-use crate::domain::guard::alarm::{About, Alarm, News, Sign, news};
+use crate::domain::guard::alarm::{About, Alarm, News, news, signs};
 use crate::store::{LeaverWithAccess, Unreached, Vitals};
-use std::collections::BTreeSet;
 
 /// What is to be written down, of what was just `seen` in the store and of what the actors say.
 pub fn due_news(seen: &Vitals, readiness: &Readiness, rules: &Rulebook, now: Moment) -> Vec<News> {
     readiness.are_unreached(seen.unreached.iter().map(Unreached::alarm).collect());
-    news(&seen.alarms, &signs(seen, readiness.signs(), rules), now)
-}
-
-/// How everything is, where that is known.
-fn signs(seen: &Vitals, said: Vec<Sign>, rules: &Rulebook) -> Vec<Sign> {
-    let ill: BTreeSet<String> = said.iter().filter_map(place_of_ill).collect();
-    let read: BTreeSet<String> = said.iter().filter_map(place_of_well).collect();
-    let leavers: Vec<Alarm> = seen.leavers.iter().filter(|leaver| leaver.why.pages()).map(of_leaver).collect();
-    let is_well = |alarm: &&Alarm| match &alarm.about {
-        // All of them are seen at each look.
-        About::Leaver { .. } => leavers.iter().all(|leaver| leaver.place != alarm.place),
-        _ if ill.contains(&alarm.place) => false,
-        // An org that was read since the start accepts the token and answers; what is not configured any more is over.
-        About::Okta { org, .. } => read.contains(&format!("okta {org}")) || rules.org(org).is_none(),
-        About::Namely { tenant, .. } => !rules.orgs.iter().any(|org| org.tenants.contains(tenant)),
-        About::Channel { .. } => false,
-    };
-    let well: Vec<Sign> = seen.alarms.iter().filter(is_well).map(|alarm| Sign::Well(alarm.place.clone())).collect();
-    // Each place once: whatever is told twice would be written down twice.
-    let of_actors = said.into_iter().filter(|sign| !well.contains(sign)).collect::<Vec<_>>();
-    of_actors.into_iter().chain(well.iter().cloned()).chain(leavers.into_iter().map(Sign::Ill)).collect()
-}
-
-fn place_of_ill(sign: &Sign) -> Option<String> {
-    if let Sign::Ill(alarm) = sign { Some(alarm.place.clone()) } else { None }
-}
-
-fn place_of_well(sign: &Sign) -> Option<String> {
-    if let Sign::Well(place) = sign { Some(place.clone()) } else { None }
+    let leavers = seen.leavers.iter().filter(|leaver| leaver.why.pages()).map(of_leaver).collect();
+    news(&seen.alarms, &signs(&seen.alarms, readiness.signs(), leavers, rules), now)
 }
 
 fn of_leaver(leaver: &LeaverWithAccess) -> Alarm {

@@ -4,6 +4,7 @@ use super::alarms::due_news;
 use super::shared::Shared;
 use super::supervisor::TaskError;
 use crate::audit::Checkpoint;
+use crate::audit::checkpoint::read_checkpoints;
 use crate::audit::custody::trusted;
 use crate::audit::restore::without_replaced;
 use crate::clock::Moment;
@@ -14,6 +15,7 @@ use crate::store::{
     Location, Reader, Store, StoreError, Vitals, beside, checkpoints, identity, key_exchanges, nodes, restores,
     verify_audit, vitals,
 };
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -82,9 +84,13 @@ pub async fn keep_verifying(Shared { store, clock, metrics, .. }: Shared, outsid
 /// missing of the end of a store shows in the latter alone.
 fn sealed(c: &Reader, outside: &Path) -> Result<Vec<Checkpoint>, StoreError> {
     let (mut all, store) = (checkpoints(c)?, identity(c)?);
-    let text = std::fs::read_to_string(outside).unwrap_or_default();
-    let written = text.lines().filter_map(|line| serde_json::from_str::<Checkpoint>(line).ok());
-    let mut of_file: Vec<Checkpoint> = written.filter(|one| one.store == store && one.is_genuine(None)).collect();
+    // Before the first is written there is no file; one that cannot be read vouches for nothing, and nothing is said to be good.
+    let text = match std::fs::read_to_string(outside) {
+        Err(e) if e.kind() == ErrorKind::NotFound => String::new(),
+        read => read.map_err(|e| StoreError::NotNow(format!("{} cannot be read: {e}", outside.display())))?,
+    };
+    let mut of_file = read_checkpoints(&text, outside).map_err(StoreError::NotNow)?;
+    of_file.retain(|one| one.store == store && one.is_genuine(None));
     if let Some(last) = all.last() {
         let keys = trusted(&last.key, &key_exchanges(c)?, &all);
         of_file.retain(|one| keys.contains(&one.key));

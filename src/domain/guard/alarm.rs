@@ -4,6 +4,7 @@
 //! **Invariant:** an alarm is raised once and cleared once. What nobody knows raises none, and clears none.
 
 use crate::clock::Moment;
+use crate::domain::plan::rulebook::Rulebook;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -315,7 +316,8 @@ impl Alarm {
             About::Namely { tenant, .. } => format!("Namely {tenant} answers again"),
             About::Okta { org, ailment: Ailment::Refused } => format!("Okta {org} accepts the token again"),
             About::Okta { org, ailment: Ailment::Forbidden } => {
-                format!("Okta {org} lets the token do what is needed again")
+                // After a restart nobody has tried yet.
+                format!("Okta {org} is not known to refuse the token anything any more")
             }
             About::Okta { org, .. } => format!("Okta {org} answers again"),
             About::Leaver { org, .. } => format!("has no access in {org} any more, or it is theirs by decision"),
@@ -360,6 +362,26 @@ pub enum News {
     Raised(Alarm),
     /// It is over.
     Cleared(Alarm),
+}
+
+/// How everything is, where that is known: as the actors have `said`, with those who have left and have access now, and with what follows
+/// for what is `known` to have been told.
+pub fn signs(known: &[Alarm], said: Vec<Sign>, leavers: Vec<Alarm>, rules: &Rulebook) -> Vec<Sign> {
+    let is_ill = |place: &str| said.iter().any(|sign| matches!(sign, Sign::Ill(alarm) if alarm.place == place));
+    let is_read = |place: &str| said.iter().any(|sign| matches!(sign, Sign::Well(well) if well == place));
+    let is_well = |alarm: &&Alarm| match &alarm.about {
+        // All of them are seen at each look.
+        About::Leaver { .. } => leavers.iter().all(|leaver| leaver.place != alarm.place),
+        _ if is_ill(&alarm.place) => false,
+        // An org that was read since the start accepts the token and answers; what is not configured any more is over.
+        About::Okta { org, .. } => is_read(&format!("okta {org}")) || rules.org(org).is_none(),
+        About::Namely { tenant, .. } => !rules.orgs.iter().any(|org| org.tenants.contains(tenant)),
+        About::Channel { .. } => false,
+    };
+    let well: Vec<Sign> = known.iter().filter(is_well).map(|alarm| Sign::Well(alarm.place.clone())).collect();
+    // Each place once: whatever is told twice would be written down twice.
+    let of_actors: Vec<Sign> = said.into_iter().filter(|sign| !well.contains(sign)).collect();
+    of_actors.into_iter().chain(well).chain(leavers.into_iter().map(Sign::Ill)).collect()
 }
 
 /// What is to be told, of what is `known` to have been told and is not over, and of how everything is now. Whatever there is no sign

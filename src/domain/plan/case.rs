@@ -27,6 +27,24 @@ pub enum ManagerLink {
     Broken(String),
 }
 
+impl ManagerLink {
+    /// The login of the manager's account.
+    pub fn login(&self) -> Option<&str> {
+        match self {
+            ManagerLink::Account { login, .. } => Some(login),
+            ManagerLink::Nobody | ManagerLink::Awaited(_) | ManagerLink::Broken(_) => None,
+        }
+    }
+
+    /// Where the manager can be told something in confidence.
+    pub fn reached_at(&self) -> Option<&str> {
+        match self {
+            ManagerLink::Account { reached_at, .. } => reached_at.as_deref(),
+            ManagerLink::Nobody | ManagerLink::Awaited(_) | ManagerLink::Broken(_) => None,
+        }
+    }
+}
+
 /// One person in one org.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Case {

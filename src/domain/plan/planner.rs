@@ -187,10 +187,7 @@ fn give_sign_in(situation: &Situation, account: &Account, plan: &mut Plan) {
             format!("they get a link or code for the first sign-in once {tenant} is read as a whole, after the start");
         return lack(plan, [Lacking { why, awaited: Awaited::Walk(tenant) }]);
     }
-    let to = match &situation.case.manager {
-        ManagerLink::Account { reached_at, .. } => reached_at.clone(),
-        _ => None,
-    };
+    let to = situation.case.manager.reached_at().map(str::to_owned);
     plan.steps.push(Step::MakeSignIn { id: account.id.clone(), means, to });
 }
 

@@ -6,6 +6,7 @@
 use crate::clock::Moment;
 use crate::domain::account::user::AccountStatus;
 use crate::domain::mapping::desired::{Desired, Mapping, Shown};
+use crate::domain::mapping::explain::{Explanation, explain};
 use crate::domain::mapping::expr::MappingError;
 use crate::domain::mapping::expr::{Bound, Engine, Expr};
 use crate::domain::mapping::login::LoginRules;
@@ -285,10 +286,7 @@ impl Rulebook {
     pub fn desired(&self, case: &Case, now: Moment) -> Result<Desired, String> {
         let counting = self.counting(case, now);
         let chosen = case.login.as_ref().map_err(String::clone)?;
-        let manager_login = match &case.manager {
-            crate::domain::plan::case::ManagerLink::Account { login, .. } => Some(login.as_str()),
-            _ => None,
-        };
+        let manager_login = case.manager.login();
         let shown = Shown { org: &case.org, login: &chosen.login, manager_login, positions: &counting };
         let mut desired = self.mapping.desired(&shown).map_err(|e| e.to_string())?;
         // What Okta mails for a login goes to whoever has it: who has not got the one that they are to have keeps their address with it.
@@ -302,6 +300,14 @@ impl Rulebook {
         let anchor = kept.unwrap_or(&counting[0].employee.id);
         desired.attributes.insert(self.mapping.anchor().to_owned(), anchor.into());
         Ok(desired)
+    }
+
+    /// What the mapping gives somebody, each part with its rule and what it has read.
+    pub fn explain(&self, case: &Case, now: Moment) -> Explanation {
+        let positions = self.counting(case, now);
+        let login = case.login.as_ref().map_or("", |chosen| &chosen.login);
+        let manager_login = case.manager.login();
+        explain(&self.mapping, &Shown { org: &case.org, login, manager_login, positions: &positions })
     }
 
     /// The logins that a person would like, in order.
