@@ -37,7 +37,7 @@ impl Token {
     /// Who decides with it.
     pub fn decider(&self) -> Decider {
         match &self.same {
-            Some(first) => Decider::known(&self.name, first.principal()),
+            Some(first) => Decider::of_other_token(&self.name, first.principal()),
             None => Decider::of_token(&self.name, self.uid),
         }
     }
@@ -160,6 +160,7 @@ mod tests {
         join(&mut tokens);
         assert_eq!(approvers(&tokens), 3);
         assert_eq!(tokens[0].decider().principal(), "uid:501", "as who writes into the store");
+        assert_eq!(tokens[1].decider().voice(), "uid:501 with token:ann.laptop", "by which token they have come");
         assert_eq!((&*tokens[0].decider().name, tokens[2].decider().principal()), ("ann", "token:ben"));
     }
 }

@@ -111,6 +111,12 @@ impl Decider {
         Self { name: name.to_owned(), principal, over_provider: false, token, account: None }
     }
 
+    /// Whoever has a token of this name beside another one, and is this principal by that.
+    pub fn of_other_token(name: &str, principal: &str) -> Self {
+        let token = (token_of(principal).is_none()).then(|| name.to_owned());
+        Self { token, ..Self::known(name, principal) }
+    }
+
     /// Somebody whom an identity provider says, who is this principal to it (`provided`). `also` is who has a token as the same
     /// person: then both have one vote.
     pub fn of_provider(principal: &str, name: &str, also: Option<&Self>) -> Self {
